@@ -58,7 +58,7 @@ export const ONCE: Readonly<Record<string, string>> = {
 /** Files of test/conformance that talk to nft, iptables, systemd or the reference's plugins. */
 const CONFORMANCE = [
   ...['bandwidth', 'bandwidth-attachments', 'copies', 'daemon-behind'],
-  ...['defects-attachments', 'defects-lifecycle', 'defects-ports', 'defects-wire'],
+  ...['defects-attachments', 'defects-dhcp', 'defects-drivers', 'defects-lifecycle', 'defects-ports', 'defects-wire'],
   ...['examples', 'firewall-crash', 'firewall-defects', 'firewall-lifecycle', 'firewall-scale'],
   ...['reboot', 'router-advertisements', 'systemd', 'systemd-machine', 'transcripts', 'tuning', 'two-nodes'],
 ];

@@ -30,6 +30,30 @@ export const DRIVER_EXPECTATIONS: Readonly<Record<string, Expectation>> = {
       }
     },
   },
+  'macvlan-host-access': {
+    what: 'pods are machines of the network behind the parent, and the host and they reach each other',
+    run(lab) {
+      const { host } = lab;
+      const router = lab.emptyPod();
+      const name = router.container.netns.replace('/run/netns/', '');
+      host.run('ip', 'link', 'add', 'eth0', 'up', 'type', 'veth', 'peer', 'name', 'lan0', 'netns', name);
+      try {
+        host.run('ip', 'addr', 'add', '10.103.0.2/24', 'dev', 'eth0');
+        router.run('ip', 'addr', 'add', '10.103.0.1/24', 'dev', 'lan0');
+        router.run('ip', 'link', 'set', 'lan0', 'up');
+        const [a, b] = [lab.add(), lab.add({ ips: ['10.103.0.222'] })];
+        assert.deepEqual([...a.addresses, ...b.addresses], ['10.103.0.192', '10.103.0.222']);
+        assert.match(host.run('ip', 'route'), /^10\.103\.0\.192\/27 dev shim/m);
+        meet(a, b);
+        for (const address of ['10.103.0.1', '10.103.0.2', '10.103.0.223']) a.pings(address);
+        for (const address of ['10.103.0.192', '10.103.0.222']) host.run('busybox', 'ping', '-c1', '-W2', address);
+        for (const pod of [a, b]) lab.delete(pod);
+        assert.doesNotMatch(host.run('ip', 'link'), /shim/);
+      } finally {
+        host.run('ip', 'link', 'delete', 'eth0');
+      }
+    },
+  },
   ptp: {
     what: 'pods, host and outside reach each other, with the port that was asked for',
     run(lab) {

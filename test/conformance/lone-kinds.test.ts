@@ -1,11 +1,17 @@
 import { strict as assert } from 'node:assert';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { compileStatic } from '../../build/launcher.ts';
 import { type PluginDir, type PluginRun, pluginDir } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
-import { type Lan, makeLan } from '../support/lan.ts';
+import { until } from '../support/daemon-site.ts';
+import { kindMissing } from '../support/kinds.ts';
+import { type Lan, makeLan, reaches } from '../support/lan.ts';
+import { makeTempDir } from '../support/temp.ts';
 
-/** Kinds of links that a kernel may lack, and the option that it lacks then. */
-const OPTIONS = { ipvlan: 'CONFIG_IPVLAN', vlan: 'CONFIG_VLAN_8021Q', dummy: 'CONFIG_DUMMY' } as const;
-type Kind = keyof typeof OPTIONS;
+const KINDS = ['ipvlan', 'vlan', 'dummy'] as const;
+type Kind = (typeof KINDS)[number];
 
 describe('drivers of interfaces without a side on the host', function () {
   this.timeout(60_000);
@@ -18,24 +24,6 @@ describe('drivers of interfaces without a side on the host', function () {
   const conf = (keys: object) => ({ cniVersion: '1.0.0', name: 'net', ipam: ipam(), ...keys });
   const run = (command: 'ADD' | 'CHECK' | 'DEL', name: 'isthmus' | 'tap' | Kind, config: object): PluginRun =>
     host.run({ dir: bin.path, name, command, pod: 0, config });
-  const hasKind = (kind: Kind): boolean => {
-    try {
-      host.ns.ip(
-        'link',
-        'add',
-        'probe0',
-        ...(kind === 'dummy' ? [] : ['link', lan.parent]),
-        'type',
-        kind,
-        ...WORDS[kind],
-      );
-      host.ns.ip('link', 'del', 'probe0');
-      return true;
-    } catch {
-      return false;
-    }
-  };
-
   before(() => {
     bin = pluginDir();
   });
@@ -50,17 +38,18 @@ describe('drivers of interfaces without a side on the host', function () {
     host?.[Symbol.dispose]();
   });
 
-  for (const [kind, option] of Object.entries(OPTIONS) as [Kind, string][])
+  for (const kind of KINDS)
     it(`${kind}: the kernel has it, or the error says what it lacks, and nothing is left`, () => {
       const config = conf({ type: kind, ...(kind === 'dummy' ? {} : { master: lan.parent }), ...KEYS[kind] });
       const { code, json } = run('ADD', kind, config);
-      if (hasKind(kind)) {
+      const missing = kindMissing(host.ns, kind);
+      if (missing === undefined) {
         assert.equal(code, 0, JSON.stringify(json));
         assert.match(host.pod(0).ip('-d', 'link', 'show', 'eth0'), new RegExp(kind));
         assert.equal(run('DEL', kind, config).code, 0);
       } else {
         assert.deepEqual([code, json?.code], [1, 104]);
-        assert.match(json?.msg ?? '', new RegExp(`this kernel has no ${kind}.*${option}`));
+        assert.ok((json?.msg ?? '').includes(missing), JSON.stringify(json));
       }
       assert.equal(host.snapshot(), untouched);
     });
@@ -84,6 +73,30 @@ describe('drivers of interfaces without a side on the host', function () {
     );
     assert.match(pod.ip('addr', 'show', 'eth0'), /inet 10\.5\.0\.50\/24/);
     assert.equal(run('ADD', 'tap', config).json?.code, 4, 'it is attached already');
+    assert.equal(run('DEL', 'tap', config).code, 0);
+    assert.equal(host.snapshot(), untouched);
+  });
+
+  it('tap: a program in the pod opens the device and exchanges frames with the pod', async () => {
+    const config = conf({ type: 'tap' });
+    assert.equal(run('ADD', 'tap', config).code, 0);
+    const pod = host.pod(0);
+    assert.match(pod.ip('link', 'show', 'eth0'), /NO-CARRIER/);
+    using dir = makeTempDir();
+    const file = join(dir.path, 'tap-peer');
+    compileStatic([join(import.meta.dirname, '../support/tap-peer.c')], file);
+    const peer = spawn('ip', ['netns', 'exec', pod.name, file, 'eth0', '10.5.0.77'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      await once(peer.stdout, 'data');
+      await until(() => reaches(pod, '10.5.0.77'), 'an answer of the program');
+      assert.match(pod.ip('neigh', 'show', '10.5.0.77'), /lladdr 02:00:00:00:00:77/);
+      assert.equal(reaches(pod, '10.5.0.78'), false);
+    } finally {
+      peer.kill();
+      await once(peer, 'exit');
+    }
     assert.equal(run('DEL', 'tap', config).code, 0);
     assert.equal(host.snapshot(), untouched);
   });
@@ -112,4 +125,3 @@ describe('drivers of interfaces without a side on the host', function () {
 });
 
 const KEYS: Readonly<Record<Kind, object>> = { ipvlan: { mode: 'l2' }, vlan: { vlanId: 10 }, dummy: {} };
-const WORDS: Readonly<Record<Kind, readonly string[]>> = { ipvlan: [], vlan: ['id', '10'], dummy: [] };

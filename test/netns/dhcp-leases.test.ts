@@ -285,12 +285,13 @@ describe('addresses from a DHCP server', function () {
     await until(() => server.leases().length === 0, 'the release by GC');
   });
 
-  it('serves twenty pods at once, each with an address of its own', async () => {
+  it('serves fifty pods at once, each with an address of its own, and its successor releases them', async () => {
     await serve();
-    const pods = Array.from({ length: 20 }, () => site.pod());
+    const pods = Array.from({ length: 50 }, () => site.pod());
     const added = await Promise.all(pods.map((pod) => site.ok('ADD', pod)));
-    assert.equal(new Set(added.map(({ ips }) => ips?.[0]?.address)).size, 20);
-    assert.equal(server.leases().length, 20);
+    assert.equal(new Set(added.map(({ ips }) => ips?.[0]?.address)).size, 50);
+    assert.equal(server.leases().length, 50);
+    await site.restart();
     await Promise.all(pods.map((pod) => site.ok('DEL', pod)));
     await until(() => server.leases().length === 0, 'all releases');
   });

@@ -53,7 +53,7 @@ describePools('core: addresses of pools', (lab) => {
       lab().ask(own, 'gateway', '10.9.1.4');
       lab().ask(other, 'auxiliary', '10.9.1.2');
       assert.deepEqual([lab().ask(own), lab().ask(own), lab().ask(own)], ['10.9.1.1/29', '10.9.1.3/29', '10.9.1.5/29']);
-      const refusal = /10\.9\.1\.2: a Docker network has it as gateway or auxiliary address/;
+      const refusal = /10\.9\.1\.2: a network has reserved it, as gateway/;
       assert.throws(() => lab().ask(own, 'endpoint', '10.9.1.2'), refusedWith('conflict', refusal));
       assert.throws(() => lab().claim(own, '10.9.1.4', 'c1'), refusedWith('conflict', /10\.9\.1\.4/));
       for (const text of ['10.9.1.2', '10.9.1.4']) releaseAddress(lab().core, own.id, addrOf(text));

@@ -52,7 +52,7 @@ describePools('core: pools', (lab) => {
       assert.throws(() => lab().ask(own), refusedWith('exhausted', /of network web: 4 of 4/));
       assert.throws(() => lab().pod('c', sets), refusedWith('exhausted', /4 of 4/));
       assert.throws(() => lab().pod('c', sets, ['10.88.0.11']), refusedWith('conflict', /container c1/));
-      assert.throws(() => lab().pod('c', sets, ['10.88.0.12']), refusedWith('conflict', /a Docker network has it/));
+      assert.throws(() => lab().pod('c', sets, ['10.88.0.12']), refusedWith('conflict', /a network has reserved it/));
       assert.throws(
         () => lab().ask(own, 'endpoint', '10.88.0.10'),
         refusedWith('conflict', /container a interface eth0 of cni/),

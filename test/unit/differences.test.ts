@@ -61,7 +61,7 @@ describe('the rows of docs/differences.md', () => {
 
 function comparisonsOf(file: string): Comparison[] {
   const text = readFileSync(join(ROOT, file), 'utf8');
-  const calls = text.split(/^ *(?=(?:unlikeReference|defect|filterDefect)\()/m).slice(1);
+  const calls = text.split(/^ *(?=(?:unlikeReference|defect|driverDefect|filterDefect)\()/m).slice(1);
   return calls.map((call) => {
     const [arms = ''] = call.split(/^ +ours: /m);
     const [, id = call] = /^\w+\('(D\d+)',/.exec(call) ?? [];

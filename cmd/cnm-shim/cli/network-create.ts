@@ -21,7 +21,7 @@ import { parseAddressPools, readOptions } from './network-options.ts';
 import { readSubnets, type SubnetOptions } from './network-subnets.ts';
 import { addStateDir, collected, openOrCreateState, type StateOptions } from './state.ts';
 
-const DRIVERS = ['bridge', 'null'];
+export const DRIVERS = ['bridge', 'null'];
 
 const EXAMPLES = `
 The network exists until isthmus network rm. Pods join it through a CNI configuration with its name, Docker containers

@@ -51,7 +51,7 @@ export const DOCKER_KEYS = {
 } as const;
 
 /** Our own options. A CNI option that Docker has another name for is accepted under both names. */
-const OWN_KEYS = [
+export const OWN_KEYS = [
   'driver',
   'network',
   'bridge',

@@ -1,5 +1,6 @@
 import type { Json } from '../model/json.ts';
 import { BANDWIDTH_KEYS } from './bandwidth.ts';
+import { HOST_ACCESS_KEYS } from './host-access.ts';
 import type { InterfaceDriver } from './inside.ts';
 import { OVERLAY_ONLY } from './overlay.ts';
 import { respell } from './shape.ts';
@@ -56,8 +57,8 @@ type Keys = readonly string[];
 
 /** Keys of each driver on a bridge or of another, besides those that all drivers have. */
 const INTERFACE_KEYS: Readonly<Record<InterfaceDriver, Keys>> = {
-  macvlan: ['master', 'mode', 'mtu', 'bcqueuelen', 'linkInContainer', 'mac', ...ADDRESS_KEYS],
-  ipvlan: ['master', 'mode', 'flag', 'mtu', 'linkInContainer', ...ADDRESS_KEYS],
+  macvlan: ['master', 'mode', 'mtu', 'bcqueuelen', 'linkInContainer', 'mac', ...HOST_ACCESS_KEYS, ...ADDRESS_KEYS],
+  ipvlan: ['master', 'mode', 'flag', 'mtu', 'linkInContainer', ...HOST_ACCESS_KEYS, ...ADDRESS_KEYS],
   vlan: ['master', 'vlanId', 'mtu', 'linkInContainer', ...ADDRESS_KEYS],
   ptp: ['mtu', ...FILTER_KEYS, ...BANDWIDTH_KEYS, ...ADDRESS_KEYS],
   dummy: ADDRESS_KEYS,

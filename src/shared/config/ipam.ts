@@ -47,6 +47,8 @@ export interface HostLocalSpec {
   /** Content of the file `resolvConf`. */
   readonly dns?: Dns;
   readonly requested: readonly Addr[];
+  /** Addresses that no container gets: the host has them. */
+  readonly reserved?: readonly Addr[];
 }
 
 /**

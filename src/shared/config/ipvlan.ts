@@ -1,5 +1,6 @@
 import { given } from '../model/given.ts';
 import type { Json } from '../model/json.ts';
+import type { HostAccess } from './host-access.ts';
 import { readChoice, readFlag, readIfName, readMtu } from './interface-values.ts';
 
 /** Options of the ipvlan driver; keys and defaults are the reference plugin's, except for `flag`, which is Docker's. */
@@ -14,6 +15,7 @@ export interface IpvlanOptions {
   readonly mtu?: number;
   /** The parent is in the sandbox. */
   readonly linkInContainer: boolean;
+  readonly hostAccess?: HostAccess;
 }
 
 /** The first ones are the defaults. */

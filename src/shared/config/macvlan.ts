@@ -1,5 +1,6 @@
 import { given } from '../model/given.ts';
 import type { Json } from '../model/json.ts';
+import type { HostAccess } from './host-access.ts';
 import { readChoice, readFlag, readIfName, readMtu, readNumber } from './interface-values.ts';
 
 /** Options of the macvlan driver; keys and defaults are the reference plugin's. */
@@ -14,6 +15,7 @@ export interface MacvlanOptions {
   readonly bcQueueLength?: number;
   /** The parent is in the sandbox. */
   readonly linkInContainer: boolean;
+  readonly hostAccess?: HostAccess;
 }
 
 /** The first one is the default. */

@@ -9,6 +9,7 @@ import type { FirewallOptions, MasqueradeOptions } from './firewall.ts';
 import type { RangeConfig } from './ipam-ranges.ts';
 import type { OverlayOptions } from './overlay.ts';
 import type { PtpOptions } from './ptp.ts';
+import type { ParentedOptions } from './read-host-access.ts';
 
 /** The packet filter's rules for all endpoints of a network. */
 export interface NetworkRules {
@@ -19,7 +20,12 @@ export interface NetworkRules {
 }
 
 /** Options of a network on this host, by driver. */
-export type NetworkOptions = BridgeOptions | OverlayOptions | PtpOptions | { readonly driver: 'null' };
+export type NetworkOptions =
+  | BridgeOptions
+  | OverlayOptions
+  | PtpOptions
+  | ParentedOptions
+  | { readonly driver: 'null' };
 
 /** The options of the network's bridge on this host; undefined without one. */
 export function bridgeOf(options: NetworkOptions): BridgeOptions | undefined {

@@ -9,6 +9,7 @@ import type { InterfaceDriver, InterfaceOptions } from './inside.ts';
 import { type LocalIpam, parseLocalIpam } from './local-ipam.ts';
 import { type DriverName, ipamType, type NetworkConfig, parseNetconf } from './netconf.ts';
 import { type OverlayConfig, withoutPool } from './overlay.ts';
+import { besideHost, withHostAccess } from './read-host-access.ts';
 import { type CniResult, parseResult } from './result.ts';
 import type { CniVersion } from './versions.ts';
 
@@ -158,7 +159,9 @@ function parseInterface(config: Json, reading: Reading): Wanted {
   if (options.driver === 'host' || options.driver === 'null') return { kind: options.driver };
   const ipam = parseIpam(config, reading);
   if (options.driver !== 'bridge' && options.driver !== 'overlay') {
-    return { kind: 'interface', ...parsed, options, ...given({ ipam }) };
+    const ranges = ipam?.kind === 'pool' ? ipam.ranges : undefined;
+    const own = withHostAccess(config, { options, strict, ranges });
+    return { kind: 'interface', ...parsed, options: own, ...given({ ipam: ipam && besideHost(own, ipam) }) };
   }
   const requiresGuard = wantsSpoofGuard(config) === true;
   const endpoint = { kind: 'endpoint', ...parsed, requiresGuard, ...given({ ipam }) } as const;

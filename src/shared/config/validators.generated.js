@@ -2301,7 +2301,7 @@ return errors === 0;
 }
 
 export const netconf = validate16;
-const schema20 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"Isthmus network configuration, as one element of a CNI list hands it to the plugin","type":"object","required":["name"],"additionalProperties":false,"patternProperties":{"^cni\\.dev/":true},"properties":{"$schema":{"type":"string"},"cniVersion":{"type":"string"},"cniVersions":{"type":"array","items":{"type":"string"}},"name":{"type":"string","description":"a name of letters, digits, _, . and -, that begins with a letter or digit","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]*$","maxLength":128},"type":{"type":"string"},"driver":{"enum":["bridge","host","null","overlay","macvlan","ipvlan","vlan","ptp","dummy","tap","host-device"]},"bridge":{"type":"string","description":"an interface name: 1 to 15 bytes without /, : and white space","pattern":"^[^/:\\s]{1,15}$","not":{"enum":[".",".."]}},"mode":{"type":"string"},"master":{"type":"string"},"linkInContainer":{"type":"boolean"},"mac":{"type":"string"},"bcqueuelen":{"type":"integer","minimum":0,"maximum":4294967295},"flag":{"type":"string"},"vlanId":{"type":"integer"},"multiQueue":{"type":"boolean"},"owner":{"type":"integer","minimum":0,"maximum":4294967294},"group":{"type":"integer","minimum":0,"maximum":4294967294},"selinuxContext":{"type":"string"},"device":{"type":"string"},"hwaddr":{"type":"string"},"kernelpath":{"type":"string"},"pciBusID":{"type":"string"},"vni":{"type":"integer","minimum":1,"maximum":16777215},"flood":{"type":"boolean"},"hostAddress":{"type":"boolean"},"encrypted":{"type":"boolean"},"isGateway":{"type":"boolean"},"isDefaultGateway":{"type":"boolean"},"forceAddress":{"type":"boolean"},"ipMasq":{"type":"boolean"},"ipMasqBackend":{"type":["string","null"]},"firewall":{"type":["object","null"],"additionalProperties":false,"properties":{"backend":{"enum":["auto","nftables","iptables","none"]}}},"nonMasqueradeCIDRs":{"type":["array","null"],"items":{"type":"string"}},"trustedHostInterfaces":{"type":["array","null"],"items":{"type":"string"}},"outboundAddr4":{"type":"string"},"outboundAddr6":{"type":"string"},"ingressPolicy":{"enum":["","open","same-bridge","isolated"]},"internal":{"type":"boolean"},"exhaustedStatus":{"enum":["error","log"]},"icc":{"type":"boolean"},"snat":{"type":["boolean","null"]},"masqAll":{"type":"boolean"},"proxy6to4":{"type":"boolean"},"markMasqBit":{"type":["integer","null"],"minimum":0,"maximum":31},"externalSetMarkChain":{"type":["string","null"],"pattern":"^[A-Za-z0-9_.-]{0,28}$","description":"a chain's name: letters, digits, \"_\", \".\" and \"-\", at most 28"},"conditionsV4":{"type":["array","null"],"items":{"type":"string"}},"conditionsV6":{"type":["array","null"],"items":{"type":"string"}},"backend":{"type":["string","null"]},"ingressRate":{"type":["integer","null"],"minimum":0},"ingressBurst":{"type":["integer","null"],"minimum":0},"egressRate":{"type":["integer","null"],"minimum":0},"egressBurst":{"type":["integer","null"],"minimum":0},"mtu":{"type":"integer","minimum":0,"maximum":65535},"hairpinMode":{"type":"boolean"},"promiscMode":{"type":"boolean"},"vlan":{"type":"integer","minimum":0,"maximum":4094},"vlanTrunk":{"type":"array","items":{"type":"object","additionalProperties":false,"properties":{"id":{"type":"integer","minimum":1,"maximum":4094},"minID":{"type":"integer","minimum":1,"maximum":4094},"maxID":{"type":"integer","minimum":1,"maximum":4094}}}},"preserveDefaultVlan":{"type":"boolean"},"macspoofchk":{"type":"boolean"},"spoofGuard":{"enum":[true,false,"on","off"]},"enabledad":{"type":"boolean"},"ipv6":{"enum":["auto","on","off"]},"disableContainerInterface":{"type":"boolean"},"portIsolation":{"type":"boolean"},"dns":{"type":"object","additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":"string"},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}},"ipam":{"type":["object","null"],"properties":{"type":{"type":"string","description":"the bare name of a plugin","pattern":"^[^/\\s]*$"}}},"capabilities":{"type":["object","null"],"additionalProperties":{"type":"boolean"}},"args":{"type":["object","null"]},"runtimeConfig":{"type":["object","null"]},"prevResult":{"type":["object","null"]},"disableCheck":{"type":["boolean","string"]},"disableGC":{"type":["boolean","string"]},"loadOnlyInlinedPlugins":{"type":["boolean","string"]}}};
+const schema20 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"Isthmus network configuration, as one element of a CNI list hands it to the plugin","type":"object","required":["name"],"additionalProperties":false,"patternProperties":{"^cni\\.dev/":true},"properties":{"$schema":{"type":"string"},"cniVersion":{"type":"string"},"cniVersions":{"type":"array","items":{"type":"string"}},"name":{"type":"string","description":"a name of letters, digits, _, . and -, that begins with a letter or digit","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]*$","maxLength":128},"type":{"type":"string"},"driver":{"enum":["bridge","host","null","overlay","macvlan","ipvlan","vlan","ptp","dummy","tap","host-device"]},"bridge":{"type":"string","description":"an interface name: 1 to 15 bytes without /, : and white space","pattern":"^[^/:\\s]{1,15}$","not":{"enum":[".",".."]}},"mode":{"type":"string"},"master":{"type":"string"},"linkInContainer":{"type":"boolean"},"hostAccess":{"type":"boolean"},"hostAddresses":{"type":["array","null"],"items":{"type":"string"}},"mac":{"type":"string"},"bcqueuelen":{"type":"integer","minimum":0,"maximum":4294967295},"flag":{"type":"string"},"vlanId":{"type":"integer"},"multiQueue":{"type":"boolean"},"owner":{"type":"integer","minimum":0,"maximum":4294967294},"group":{"type":"integer","minimum":0,"maximum":4294967294},"selinuxContext":{"type":"string"},"device":{"type":"string"},"hwaddr":{"type":"string"},"kernelpath":{"type":"string"},"pciBusID":{"type":"string"},"vni":{"type":"integer","minimum":1,"maximum":16777215},"flood":{"type":"boolean"},"hostAddress":{"type":"boolean"},"encrypted":{"type":"boolean"},"isGateway":{"type":"boolean"},"isDefaultGateway":{"type":"boolean"},"forceAddress":{"type":"boolean"},"ipMasq":{"type":"boolean"},"ipMasqBackend":{"type":["string","null"]},"firewall":{"type":["object","null"],"additionalProperties":false,"properties":{"backend":{"enum":["auto","nftables","iptables","none"]}}},"nonMasqueradeCIDRs":{"type":["array","null"],"items":{"type":"string"}},"trustedHostInterfaces":{"type":["array","null"],"items":{"type":"string"}},"outboundAddr4":{"type":"string"},"outboundAddr6":{"type":"string"},"ingressPolicy":{"enum":["","open","same-bridge","isolated"]},"internal":{"type":"boolean"},"exhaustedStatus":{"enum":["error","log"]},"icc":{"type":"boolean"},"snat":{"type":["boolean","null"]},"masqAll":{"type":"boolean"},"proxy6to4":{"type":"boolean"},"markMasqBit":{"type":["integer","null"],"minimum":0,"maximum":31},"externalSetMarkChain":{"type":["string","null"],"pattern":"^[A-Za-z0-9_.-]{0,28}$","description":"a chain's name: letters, digits, \"_\", \".\" and \"-\", at most 28"},"conditionsV4":{"type":["array","null"],"items":{"type":"string"}},"conditionsV6":{"type":["array","null"],"items":{"type":"string"}},"backend":{"type":["string","null"]},"ingressRate":{"type":["integer","null"],"minimum":0},"ingressBurst":{"type":["integer","null"],"minimum":0},"egressRate":{"type":["integer","null"],"minimum":0},"egressBurst":{"type":["integer","null"],"minimum":0},"mtu":{"type":"integer","minimum":0,"maximum":65535},"hairpinMode":{"type":"boolean"},"promiscMode":{"type":"boolean"},"vlan":{"type":"integer","minimum":0,"maximum":4094},"vlanTrunk":{"type":"array","items":{"type":"object","additionalProperties":false,"properties":{"id":{"type":"integer","minimum":1,"maximum":4094},"minID":{"type":"integer","minimum":1,"maximum":4094},"maxID":{"type":"integer","minimum":1,"maximum":4094}}}},"preserveDefaultVlan":{"type":"boolean"},"macspoofchk":{"type":"boolean"},"spoofGuard":{"enum":[true,false,"on","off"]},"enabledad":{"type":"boolean"},"ipv6":{"enum":["auto","on","off"]},"disableContainerInterface":{"type":"boolean"},"portIsolation":{"type":"boolean"},"dns":{"type":"object","additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":"string"},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}},"ipam":{"type":["object","null"],"properties":{"type":{"type":"string","description":"the bare name of a plugin","pattern":"^[^/\\s]*$"}}},"capabilities":{"type":["object","null"],"additionalProperties":{"type":"boolean"}},"args":{"type":["object","null"]},"runtimeConfig":{"type":["object","null"]},"prevResult":{"type":["object","null"]},"disableCheck":{"type":["boolean","string"]},"disableGC":{"type":["boolean","string"]},"loadOnlyInlinedPlugins":{"type":["boolean","string"]}}};
 const pattern1 = new RegExp("^cni\\.dev/", "u");
 const pattern3 = new RegExp("^[^/:\\s]{1,15}$", "u");
 const pattern4 = new RegExp("^[A-Za-z0-9_.-]{0,28}$", "u");
@@ -2547,10 +2547,10 @@ vErrors.push(err17);
 errors++;
 }
 }
-if(data.mac !== undefined){
-let data11 = data.mac;
-if(typeof data11 !== "string"){
-const err18 = {instancePath:instancePath+"/mac",schemaPath:"#/properties/mac/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.mac.type,parentSchema:schema20.properties.mac,data:data11};
+if(data.hostAccess !== undefined){
+let data11 = data.hostAccess;
+if(typeof data11 !== "boolean"){
+const err18 = {instancePath:instancePath+"/hostAccess",schemaPath:"#/properties/hostAccess/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.hostAccess.type,parentSchema:schema20.properties.hostAccess,data:data11};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -2560,10 +2560,10 @@ vErrors.push(err18);
 errors++;
 }
 }
-if(data.bcqueuelen !== undefined){
-let data12 = data.bcqueuelen;
-if(!(((typeof data12 == "number") && (!(data12 % 1) && !isNaN(data12))) && (isFinite(data12)))){
-const err19 = {instancePath:instancePath+"/bcqueuelen",schemaPath:"#/properties/bcqueuelen/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.bcqueuelen.type,parentSchema:schema20.properties.bcqueuelen,data:data12};
+if(data.hostAddresses !== undefined){
+let data12 = data.hostAddresses;
+if((!(Array.isArray(data12))) && (data12 !== null)){
+const err19 = {instancePath:instancePath+"/hostAddresses",schemaPath:"#/properties/hostAddresses/type",keyword:"type",params:{type: schema20.properties.hostAddresses.type},message:"must be array,null",schema:schema20.properties.hostAddresses.type,parentSchema:schema20.properties.hostAddresses,data:data12};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -2572,9 +2572,12 @@ vErrors.push(err19);
 }
 errors++;
 }
-if((typeof data12 == "number") && (isFinite(data12))){
-if(data12 > 4294967295 || isNaN(data12)){
-const err20 = {instancePath:instancePath+"/bcqueuelen",schemaPath:"#/properties/bcqueuelen/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema20.properties.bcqueuelen,data:data12};
+if(Array.isArray(data12)){
+const len1 = data12.length;
+for(let i1=0; i1<len1; i1++){
+let data13 = data12[i1];
+if(typeof data13 !== "string"){
+const err20 = {instancePath:instancePath+"/hostAddresses/" + i1,schemaPath:"#/properties/hostAddresses/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.hostAddresses.items.type,parentSchema:schema20.properties.hostAddresses.items,data:data13};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -2583,8 +2586,13 @@ vErrors.push(err20);
 }
 errors++;
 }
-if(data12 < 0 || isNaN(data12)){
-const err21 = {instancePath:instancePath+"/bcqueuelen",schemaPath:"#/properties/bcqueuelen/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.bcqueuelen,data:data12};
+}
+}
+}
+if(data.mac !== undefined){
+let data14 = data.mac;
+if(typeof data14 !== "string"){
+const err21 = {instancePath:instancePath+"/mac",schemaPath:"#/properties/mac/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.mac.type,parentSchema:schema20.properties.mac,data:data14};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -2594,11 +2602,10 @@ vErrors.push(err21);
 errors++;
 }
 }
-}
-if(data.flag !== undefined){
-let data13 = data.flag;
-if(typeof data13 !== "string"){
-const err22 = {instancePath:instancePath+"/flag",schemaPath:"#/properties/flag/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.flag.type,parentSchema:schema20.properties.flag,data:data13};
+if(data.bcqueuelen !== undefined){
+let data15 = data.bcqueuelen;
+if(!(((typeof data15 == "number") && (!(data15 % 1) && !isNaN(data15))) && (isFinite(data15)))){
+const err22 = {instancePath:instancePath+"/bcqueuelen",schemaPath:"#/properties/bcqueuelen/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.bcqueuelen.type,parentSchema:schema20.properties.bcqueuelen,data:data15};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -2607,11 +2614,9 @@ vErrors.push(err22);
 }
 errors++;
 }
-}
-if(data.vlanId !== undefined){
-let data14 = data.vlanId;
-if(!(((typeof data14 == "number") && (!(data14 % 1) && !isNaN(data14))) && (isFinite(data14)))){
-const err23 = {instancePath:instancePath+"/vlanId",schemaPath:"#/properties/vlanId/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vlanId.type,parentSchema:schema20.properties.vlanId,data:data14};
+if((typeof data15 == "number") && (isFinite(data15))){
+if(data15 > 4294967295 || isNaN(data15)){
+const err23 = {instancePath:instancePath+"/bcqueuelen",schemaPath:"#/properties/bcqueuelen/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema20.properties.bcqueuelen,data:data15};
 if(vErrors === null){
 vErrors = [err23];
 }
@@ -2620,11 +2625,8 @@ vErrors.push(err23);
 }
 errors++;
 }
-}
-if(data.multiQueue !== undefined){
-let data15 = data.multiQueue;
-if(typeof data15 !== "boolean"){
-const err24 = {instancePath:instancePath+"/multiQueue",schemaPath:"#/properties/multiQueue/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.multiQueue.type,parentSchema:schema20.properties.multiQueue,data:data15};
+if(data15 < 0 || isNaN(data15)){
+const err24 = {instancePath:instancePath+"/bcqueuelen",schemaPath:"#/properties/bcqueuelen/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.bcqueuelen,data:data15};
 if(vErrors === null){
 vErrors = [err24];
 }
@@ -2634,10 +2636,11 @@ vErrors.push(err24);
 errors++;
 }
 }
-if(data.owner !== undefined){
-let data16 = data.owner;
-if(!(((typeof data16 == "number") && (!(data16 % 1) && !isNaN(data16))) && (isFinite(data16)))){
-const err25 = {instancePath:instancePath+"/owner",schemaPath:"#/properties/owner/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.owner.type,parentSchema:schema20.properties.owner,data:data16};
+}
+if(data.flag !== undefined){
+let data16 = data.flag;
+if(typeof data16 !== "string"){
+const err25 = {instancePath:instancePath+"/flag",schemaPath:"#/properties/flag/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.flag.type,parentSchema:schema20.properties.flag,data:data16};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -2646,9 +2649,11 @@ vErrors.push(err25);
 }
 errors++;
 }
-if((typeof data16 == "number") && (isFinite(data16))){
-if(data16 > 4294967294 || isNaN(data16)){
-const err26 = {instancePath:instancePath+"/owner",schemaPath:"#/properties/owner/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967294},message:"must be <= 4294967294",schema:4294967294,parentSchema:schema20.properties.owner,data:data16};
+}
+if(data.vlanId !== undefined){
+let data17 = data.vlanId;
+if(!(((typeof data17 == "number") && (!(data17 % 1) && !isNaN(data17))) && (isFinite(data17)))){
+const err26 = {instancePath:instancePath+"/vlanId",schemaPath:"#/properties/vlanId/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vlanId.type,parentSchema:schema20.properties.vlanId,data:data17};
 if(vErrors === null){
 vErrors = [err26];
 }
@@ -2657,8 +2662,11 @@ vErrors.push(err26);
 }
 errors++;
 }
-if(data16 < 0 || isNaN(data16)){
-const err27 = {instancePath:instancePath+"/owner",schemaPath:"#/properties/owner/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.owner,data:data16};
+}
+if(data.multiQueue !== undefined){
+let data18 = data.multiQueue;
+if(typeof data18 !== "boolean"){
+const err27 = {instancePath:instancePath+"/multiQueue",schemaPath:"#/properties/multiQueue/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.multiQueue.type,parentSchema:schema20.properties.multiQueue,data:data18};
 if(vErrors === null){
 vErrors = [err27];
 }
@@ -2668,11 +2676,10 @@ vErrors.push(err27);
 errors++;
 }
 }
-}
-if(data.group !== undefined){
-let data17 = data.group;
-if(!(((typeof data17 == "number") && (!(data17 % 1) && !isNaN(data17))) && (isFinite(data17)))){
-const err28 = {instancePath:instancePath+"/group",schemaPath:"#/properties/group/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.group.type,parentSchema:schema20.properties.group,data:data17};
+if(data.owner !== undefined){
+let data19 = data.owner;
+if(!(((typeof data19 == "number") && (!(data19 % 1) && !isNaN(data19))) && (isFinite(data19)))){
+const err28 = {instancePath:instancePath+"/owner",schemaPath:"#/properties/owner/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.owner.type,parentSchema:schema20.properties.owner,data:data19};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -2681,9 +2688,9 @@ vErrors.push(err28);
 }
 errors++;
 }
-if((typeof data17 == "number") && (isFinite(data17))){
-if(data17 > 4294967294 || isNaN(data17)){
-const err29 = {instancePath:instancePath+"/group",schemaPath:"#/properties/group/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967294},message:"must be <= 4294967294",schema:4294967294,parentSchema:schema20.properties.group,data:data17};
+if((typeof data19 == "number") && (isFinite(data19))){
+if(data19 > 4294967294 || isNaN(data19)){
+const err29 = {instancePath:instancePath+"/owner",schemaPath:"#/properties/owner/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967294},message:"must be <= 4294967294",schema:4294967294,parentSchema:schema20.properties.owner,data:data19};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -2692,8 +2699,8 @@ vErrors.push(err29);
 }
 errors++;
 }
-if(data17 < 0 || isNaN(data17)){
-const err30 = {instancePath:instancePath+"/group",schemaPath:"#/properties/group/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.group,data:data17};
+if(data19 < 0 || isNaN(data19)){
+const err30 = {instancePath:instancePath+"/owner",schemaPath:"#/properties/owner/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.owner,data:data19};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -2704,10 +2711,10 @@ errors++;
 }
 }
 }
-if(data.selinuxContext !== undefined){
-let data18 = data.selinuxContext;
-if(typeof data18 !== "string"){
-const err31 = {instancePath:instancePath+"/selinuxContext",schemaPath:"#/properties/selinuxContext/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.selinuxContext.type,parentSchema:schema20.properties.selinuxContext,data:data18};
+if(data.group !== undefined){
+let data20 = data.group;
+if(!(((typeof data20 == "number") && (!(data20 % 1) && !isNaN(data20))) && (isFinite(data20)))){
+const err31 = {instancePath:instancePath+"/group",schemaPath:"#/properties/group/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.group.type,parentSchema:schema20.properties.group,data:data20};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -2716,11 +2723,9 @@ vErrors.push(err31);
 }
 errors++;
 }
-}
-if(data.device !== undefined){
-let data19 = data.device;
-if(typeof data19 !== "string"){
-const err32 = {instancePath:instancePath+"/device",schemaPath:"#/properties/device/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.device.type,parentSchema:schema20.properties.device,data:data19};
+if((typeof data20 == "number") && (isFinite(data20))){
+if(data20 > 4294967294 || isNaN(data20)){
+const err32 = {instancePath:instancePath+"/group",schemaPath:"#/properties/group/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967294},message:"must be <= 4294967294",schema:4294967294,parentSchema:schema20.properties.group,data:data20};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -2729,11 +2734,8 @@ vErrors.push(err32);
 }
 errors++;
 }
-}
-if(data.hwaddr !== undefined){
-let data20 = data.hwaddr;
-if(typeof data20 !== "string"){
-const err33 = {instancePath:instancePath+"/hwaddr",schemaPath:"#/properties/hwaddr/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.hwaddr.type,parentSchema:schema20.properties.hwaddr,data:data20};
+if(data20 < 0 || isNaN(data20)){
+const err33 = {instancePath:instancePath+"/group",schemaPath:"#/properties/group/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.group,data:data20};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -2743,10 +2745,11 @@ vErrors.push(err33);
 errors++;
 }
 }
-if(data.kernelpath !== undefined){
-let data21 = data.kernelpath;
+}
+if(data.selinuxContext !== undefined){
+let data21 = data.selinuxContext;
 if(typeof data21 !== "string"){
-const err34 = {instancePath:instancePath+"/kernelpath",schemaPath:"#/properties/kernelpath/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.kernelpath.type,parentSchema:schema20.properties.kernelpath,data:data21};
+const err34 = {instancePath:instancePath+"/selinuxContext",schemaPath:"#/properties/selinuxContext/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.selinuxContext.type,parentSchema:schema20.properties.selinuxContext,data:data21};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -2756,10 +2759,10 @@ vErrors.push(err34);
 errors++;
 }
 }
-if(data.pciBusID !== undefined){
-let data22 = data.pciBusID;
+if(data.device !== undefined){
+let data22 = data.device;
 if(typeof data22 !== "string"){
-const err35 = {instancePath:instancePath+"/pciBusID",schemaPath:"#/properties/pciBusID/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.pciBusID.type,parentSchema:schema20.properties.pciBusID,data:data22};
+const err35 = {instancePath:instancePath+"/device",schemaPath:"#/properties/device/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.device.type,parentSchema:schema20.properties.device,data:data22};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -2769,10 +2772,10 @@ vErrors.push(err35);
 errors++;
 }
 }
-if(data.vni !== undefined){
-let data23 = data.vni;
-if(!(((typeof data23 == "number") && (!(data23 % 1) && !isNaN(data23))) && (isFinite(data23)))){
-const err36 = {instancePath:instancePath+"/vni",schemaPath:"#/properties/vni/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vni.type,parentSchema:schema20.properties.vni,data:data23};
+if(data.hwaddr !== undefined){
+let data23 = data.hwaddr;
+if(typeof data23 !== "string"){
+const err36 = {instancePath:instancePath+"/hwaddr",schemaPath:"#/properties/hwaddr/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.hwaddr.type,parentSchema:schema20.properties.hwaddr,data:data23};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -2781,9 +2784,11 @@ vErrors.push(err36);
 }
 errors++;
 }
-if((typeof data23 == "number") && (isFinite(data23))){
-if(data23 > 16777215 || isNaN(data23)){
-const err37 = {instancePath:instancePath+"/vni",schemaPath:"#/properties/vni/maximum",keyword:"maximum",params:{comparison: "<=", limit: 16777215},message:"must be <= 16777215",schema:16777215,parentSchema:schema20.properties.vni,data:data23};
+}
+if(data.kernelpath !== undefined){
+let data24 = data.kernelpath;
+if(typeof data24 !== "string"){
+const err37 = {instancePath:instancePath+"/kernelpath",schemaPath:"#/properties/kernelpath/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.kernelpath.type,parentSchema:schema20.properties.kernelpath,data:data24};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -2792,8 +2797,11 @@ vErrors.push(err37);
 }
 errors++;
 }
-if(data23 < 1 || isNaN(data23)){
-const err38 = {instancePath:instancePath+"/vni",schemaPath:"#/properties/vni/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema20.properties.vni,data:data23};
+}
+if(data.pciBusID !== undefined){
+let data25 = data.pciBusID;
+if(typeof data25 !== "string"){
+const err38 = {instancePath:instancePath+"/pciBusID",schemaPath:"#/properties/pciBusID/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.pciBusID.type,parentSchema:schema20.properties.pciBusID,data:data25};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -2803,11 +2811,10 @@ vErrors.push(err38);
 errors++;
 }
 }
-}
-if(data.flood !== undefined){
-let data24 = data.flood;
-if(typeof data24 !== "boolean"){
-const err39 = {instancePath:instancePath+"/flood",schemaPath:"#/properties/flood/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.flood.type,parentSchema:schema20.properties.flood,data:data24};
+if(data.vni !== undefined){
+let data26 = data.vni;
+if(!(((typeof data26 == "number") && (!(data26 % 1) && !isNaN(data26))) && (isFinite(data26)))){
+const err39 = {instancePath:instancePath+"/vni",schemaPath:"#/properties/vni/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vni.type,parentSchema:schema20.properties.vni,data:data26};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -2816,11 +2823,9 @@ vErrors.push(err39);
 }
 errors++;
 }
-}
-if(data.hostAddress !== undefined){
-let data25 = data.hostAddress;
-if(typeof data25 !== "boolean"){
-const err40 = {instancePath:instancePath+"/hostAddress",schemaPath:"#/properties/hostAddress/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.hostAddress.type,parentSchema:schema20.properties.hostAddress,data:data25};
+if((typeof data26 == "number") && (isFinite(data26))){
+if(data26 > 16777215 || isNaN(data26)){
+const err40 = {instancePath:instancePath+"/vni",schemaPath:"#/properties/vni/maximum",keyword:"maximum",params:{comparison: "<=", limit: 16777215},message:"must be <= 16777215",schema:16777215,parentSchema:schema20.properties.vni,data:data26};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -2829,11 +2834,8 @@ vErrors.push(err40);
 }
 errors++;
 }
-}
-if(data.encrypted !== undefined){
-let data26 = data.encrypted;
-if(typeof data26 !== "boolean"){
-const err41 = {instancePath:instancePath+"/encrypted",schemaPath:"#/properties/encrypted/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.encrypted.type,parentSchema:schema20.properties.encrypted,data:data26};
+if(data26 < 1 || isNaN(data26)){
+const err41 = {instancePath:instancePath+"/vni",schemaPath:"#/properties/vni/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema20.properties.vni,data:data26};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -2843,10 +2845,11 @@ vErrors.push(err41);
 errors++;
 }
 }
-if(data.isGateway !== undefined){
-let data27 = data.isGateway;
+}
+if(data.flood !== undefined){
+let data27 = data.flood;
 if(typeof data27 !== "boolean"){
-const err42 = {instancePath:instancePath+"/isGateway",schemaPath:"#/properties/isGateway/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.isGateway.type,parentSchema:schema20.properties.isGateway,data:data27};
+const err42 = {instancePath:instancePath+"/flood",schemaPath:"#/properties/flood/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.flood.type,parentSchema:schema20.properties.flood,data:data27};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -2856,10 +2859,10 @@ vErrors.push(err42);
 errors++;
 }
 }
-if(data.isDefaultGateway !== undefined){
-let data28 = data.isDefaultGateway;
+if(data.hostAddress !== undefined){
+let data28 = data.hostAddress;
 if(typeof data28 !== "boolean"){
-const err43 = {instancePath:instancePath+"/isDefaultGateway",schemaPath:"#/properties/isDefaultGateway/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.isDefaultGateway.type,parentSchema:schema20.properties.isDefaultGateway,data:data28};
+const err43 = {instancePath:instancePath+"/hostAddress",schemaPath:"#/properties/hostAddress/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.hostAddress.type,parentSchema:schema20.properties.hostAddress,data:data28};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -2869,10 +2872,10 @@ vErrors.push(err43);
 errors++;
 }
 }
-if(data.forceAddress !== undefined){
-let data29 = data.forceAddress;
+if(data.encrypted !== undefined){
+let data29 = data.encrypted;
 if(typeof data29 !== "boolean"){
-const err44 = {instancePath:instancePath+"/forceAddress",schemaPath:"#/properties/forceAddress/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.forceAddress.type,parentSchema:schema20.properties.forceAddress,data:data29};
+const err44 = {instancePath:instancePath+"/encrypted",schemaPath:"#/properties/encrypted/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.encrypted.type,parentSchema:schema20.properties.encrypted,data:data29};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -2882,10 +2885,10 @@ vErrors.push(err44);
 errors++;
 }
 }
-if(data.ipMasq !== undefined){
-let data30 = data.ipMasq;
+if(data.isGateway !== undefined){
+let data30 = data.isGateway;
 if(typeof data30 !== "boolean"){
-const err45 = {instancePath:instancePath+"/ipMasq",schemaPath:"#/properties/ipMasq/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.ipMasq.type,parentSchema:schema20.properties.ipMasq,data:data30};
+const err45 = {instancePath:instancePath+"/isGateway",schemaPath:"#/properties/isGateway/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.isGateway.type,parentSchema:schema20.properties.isGateway,data:data30};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -2895,10 +2898,10 @@ vErrors.push(err45);
 errors++;
 }
 }
-if(data.ipMasqBackend !== undefined){
-let data31 = data.ipMasqBackend;
-if((typeof data31 !== "string") && (data31 !== null)){
-const err46 = {instancePath:instancePath+"/ipMasqBackend",schemaPath:"#/properties/ipMasqBackend/type",keyword:"type",params:{type: schema20.properties.ipMasqBackend.type},message:"must be string,null",schema:schema20.properties.ipMasqBackend.type,parentSchema:schema20.properties.ipMasqBackend,data:data31};
+if(data.isDefaultGateway !== undefined){
+let data31 = data.isDefaultGateway;
+if(typeof data31 !== "boolean"){
+const err46 = {instancePath:instancePath+"/isDefaultGateway",schemaPath:"#/properties/isDefaultGateway/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.isDefaultGateway.type,parentSchema:schema20.properties.isDefaultGateway,data:data31};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -2908,10 +2911,10 @@ vErrors.push(err46);
 errors++;
 }
 }
-if(data.firewall !== undefined){
-let data32 = data.firewall;
-if((!(data32 && typeof data32 == "object" && !Array.isArray(data32))) && (data32 !== null)){
-const err47 = {instancePath:instancePath+"/firewall",schemaPath:"#/properties/firewall/type",keyword:"type",params:{type: schema20.properties.firewall.type},message:"must be object,null",schema:schema20.properties.firewall.type,parentSchema:schema20.properties.firewall,data:data32};
+if(data.forceAddress !== undefined){
+let data32 = data.forceAddress;
+if(typeof data32 !== "boolean"){
+const err47 = {instancePath:instancePath+"/forceAddress",schemaPath:"#/properties/forceAddress/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.forceAddress.type,parentSchema:schema20.properties.forceAddress,data:data32};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -2920,10 +2923,11 @@ vErrors.push(err47);
 }
 errors++;
 }
-if(data32 && typeof data32 == "object" && !Array.isArray(data32)){
-for(const key1 in data32){
-if(!(key1 === "backend")){
-const err48 = {instancePath:instancePath+"/firewall",schemaPath:"#/properties/firewall/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties",schema:false,parentSchema:schema20.properties.firewall,data:data32};
+}
+if(data.ipMasq !== undefined){
+let data33 = data.ipMasq;
+if(typeof data33 !== "boolean"){
+const err48 = {instancePath:instancePath+"/ipMasq",schemaPath:"#/properties/ipMasq/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.ipMasq.type,parentSchema:schema20.properties.ipMasq,data:data33};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -2933,10 +2937,10 @@ vErrors.push(err48);
 errors++;
 }
 }
-if(data32.backend !== undefined){
-let data33 = data32.backend;
-if(!((((data33 === "auto") || (data33 === "nftables")) || (data33 === "iptables")) || (data33 === "none"))){
-const err49 = {instancePath:instancePath+"/firewall/backend",schemaPath:"#/properties/firewall/properties/backend/enum",keyword:"enum",params:{allowedValues: schema20.properties.firewall.properties.backend.enum},message:"must be equal to one of the allowed values",schema:schema20.properties.firewall.properties.backend.enum,parentSchema:schema20.properties.firewall.properties.backend,data:data33};
+if(data.ipMasqBackend !== undefined){
+let data34 = data.ipMasqBackend;
+if((typeof data34 !== "string") && (data34 !== null)){
+const err49 = {instancePath:instancePath+"/ipMasqBackend",schemaPath:"#/properties/ipMasqBackend/type",keyword:"type",params:{type: schema20.properties.ipMasqBackend.type},message:"must be string,null",schema:schema20.properties.ipMasqBackend.type,parentSchema:schema20.properties.ipMasqBackend,data:data34};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -2946,12 +2950,10 @@ vErrors.push(err49);
 errors++;
 }
 }
-}
-}
-if(data.nonMasqueradeCIDRs !== undefined){
-let data34 = data.nonMasqueradeCIDRs;
-if((!(Array.isArray(data34))) && (data34 !== null)){
-const err50 = {instancePath:instancePath+"/nonMasqueradeCIDRs",schemaPath:"#/properties/nonMasqueradeCIDRs/type",keyword:"type",params:{type: schema20.properties.nonMasqueradeCIDRs.type},message:"must be array,null",schema:schema20.properties.nonMasqueradeCIDRs.type,parentSchema:schema20.properties.nonMasqueradeCIDRs,data:data34};
+if(data.firewall !== undefined){
+let data35 = data.firewall;
+if((!(data35 && typeof data35 == "object" && !Array.isArray(data35))) && (data35 !== null)){
+const err50 = {instancePath:instancePath+"/firewall",schemaPath:"#/properties/firewall/type",keyword:"type",params:{type: schema20.properties.firewall.type},message:"must be object,null",schema:schema20.properties.firewall.type,parentSchema:schema20.properties.firewall,data:data35};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -2960,12 +2962,10 @@ vErrors.push(err50);
 }
 errors++;
 }
-if(Array.isArray(data34)){
-const len1 = data34.length;
-for(let i1=0; i1<len1; i1++){
-let data35 = data34[i1];
-if(typeof data35 !== "string"){
-const err51 = {instancePath:instancePath+"/nonMasqueradeCIDRs/" + i1,schemaPath:"#/properties/nonMasqueradeCIDRs/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.nonMasqueradeCIDRs.items.type,parentSchema:schema20.properties.nonMasqueradeCIDRs.items,data:data35};
+if(data35 && typeof data35 == "object" && !Array.isArray(data35)){
+for(const key1 in data35){
+if(!(key1 === "backend")){
+const err51 = {instancePath:instancePath+"/firewall",schemaPath:"#/properties/firewall/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties",schema:false,parentSchema:schema20.properties.firewall,data:data35};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -2975,12 +2975,10 @@ vErrors.push(err51);
 errors++;
 }
 }
-}
-}
-if(data.trustedHostInterfaces !== undefined){
-let data36 = data.trustedHostInterfaces;
-if((!(Array.isArray(data36))) && (data36 !== null)){
-const err52 = {instancePath:instancePath+"/trustedHostInterfaces",schemaPath:"#/properties/trustedHostInterfaces/type",keyword:"type",params:{type: schema20.properties.trustedHostInterfaces.type},message:"must be array,null",schema:schema20.properties.trustedHostInterfaces.type,parentSchema:schema20.properties.trustedHostInterfaces,data:data36};
+if(data35.backend !== undefined){
+let data36 = data35.backend;
+if(!((((data36 === "auto") || (data36 === "nftables")) || (data36 === "iptables")) || (data36 === "none"))){
+const err52 = {instancePath:instancePath+"/firewall/backend",schemaPath:"#/properties/firewall/properties/backend/enum",keyword:"enum",params:{allowedValues: schema20.properties.firewall.properties.backend.enum},message:"must be equal to one of the allowed values",schema:schema20.properties.firewall.properties.backend.enum,parentSchema:schema20.properties.firewall.properties.backend,data:data36};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -2989,12 +2987,13 @@ vErrors.push(err52);
 }
 errors++;
 }
-if(Array.isArray(data36)){
-const len2 = data36.length;
-for(let i2=0; i2<len2; i2++){
-let data37 = data36[i2];
-if(typeof data37 !== "string"){
-const err53 = {instancePath:instancePath+"/trustedHostInterfaces/" + i2,schemaPath:"#/properties/trustedHostInterfaces/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.trustedHostInterfaces.items.type,parentSchema:schema20.properties.trustedHostInterfaces.items,data:data37};
+}
+}
+}
+if(data.nonMasqueradeCIDRs !== undefined){
+let data37 = data.nonMasqueradeCIDRs;
+if((!(Array.isArray(data37))) && (data37 !== null)){
+const err53 = {instancePath:instancePath+"/nonMasqueradeCIDRs",schemaPath:"#/properties/nonMasqueradeCIDRs/type",keyword:"type",params:{type: schema20.properties.nonMasqueradeCIDRs.type},message:"must be array,null",schema:schema20.properties.nonMasqueradeCIDRs.type,parentSchema:schema20.properties.nonMasqueradeCIDRs,data:data37};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -3003,13 +3002,12 @@ vErrors.push(err53);
 }
 errors++;
 }
-}
-}
-}
-if(data.outboundAddr4 !== undefined){
-let data38 = data.outboundAddr4;
+if(Array.isArray(data37)){
+const len2 = data37.length;
+for(let i2=0; i2<len2; i2++){
+let data38 = data37[i2];
 if(typeof data38 !== "string"){
-const err54 = {instancePath:instancePath+"/outboundAddr4",schemaPath:"#/properties/outboundAddr4/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.outboundAddr4.type,parentSchema:schema20.properties.outboundAddr4,data:data38};
+const err54 = {instancePath:instancePath+"/nonMasqueradeCIDRs/" + i2,schemaPath:"#/properties/nonMasqueradeCIDRs/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.nonMasqueradeCIDRs.items.type,parentSchema:schema20.properties.nonMasqueradeCIDRs.items,data:data38};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -3019,10 +3017,12 @@ vErrors.push(err54);
 errors++;
 }
 }
-if(data.outboundAddr6 !== undefined){
-let data39 = data.outboundAddr6;
-if(typeof data39 !== "string"){
-const err55 = {instancePath:instancePath+"/outboundAddr6",schemaPath:"#/properties/outboundAddr6/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.outboundAddr6.type,parentSchema:schema20.properties.outboundAddr6,data:data39};
+}
+}
+if(data.trustedHostInterfaces !== undefined){
+let data39 = data.trustedHostInterfaces;
+if((!(Array.isArray(data39))) && (data39 !== null)){
+const err55 = {instancePath:instancePath+"/trustedHostInterfaces",schemaPath:"#/properties/trustedHostInterfaces/type",keyword:"type",params:{type: schema20.properties.trustedHostInterfaces.type},message:"must be array,null",schema:schema20.properties.trustedHostInterfaces.type,parentSchema:schema20.properties.trustedHostInterfaces,data:data39};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -3031,11 +3031,12 @@ vErrors.push(err55);
 }
 errors++;
 }
-}
-if(data.ingressPolicy !== undefined){
-let data40 = data.ingressPolicy;
-if(!((((data40 === "") || (data40 === "open")) || (data40 === "same-bridge")) || (data40 === "isolated"))){
-const err56 = {instancePath:instancePath+"/ingressPolicy",schemaPath:"#/properties/ingressPolicy/enum",keyword:"enum",params:{allowedValues: schema20.properties.ingressPolicy.enum},message:"must be equal to one of the allowed values",schema:schema20.properties.ingressPolicy.enum,parentSchema:schema20.properties.ingressPolicy,data:data40};
+if(Array.isArray(data39)){
+const len3 = data39.length;
+for(let i3=0; i3<len3; i3++){
+let data40 = data39[i3];
+if(typeof data40 !== "string"){
+const err56 = {instancePath:instancePath+"/trustedHostInterfaces/" + i3,schemaPath:"#/properties/trustedHostInterfaces/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.trustedHostInterfaces.items.type,parentSchema:schema20.properties.trustedHostInterfaces.items,data:data40};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -3045,10 +3046,12 @@ vErrors.push(err56);
 errors++;
 }
 }
-if(data.internal !== undefined){
-let data41 = data.internal;
-if(typeof data41 !== "boolean"){
-const err57 = {instancePath:instancePath+"/internal",schemaPath:"#/properties/internal/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.internal.type,parentSchema:schema20.properties.internal,data:data41};
+}
+}
+if(data.outboundAddr4 !== undefined){
+let data41 = data.outboundAddr4;
+if(typeof data41 !== "string"){
+const err57 = {instancePath:instancePath+"/outboundAddr4",schemaPath:"#/properties/outboundAddr4/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.outboundAddr4.type,parentSchema:schema20.properties.outboundAddr4,data:data41};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -3058,10 +3061,10 @@ vErrors.push(err57);
 errors++;
 }
 }
-if(data.exhaustedStatus !== undefined){
-let data42 = data.exhaustedStatus;
-if(!((data42 === "error") || (data42 === "log"))){
-const err58 = {instancePath:instancePath+"/exhaustedStatus",schemaPath:"#/properties/exhaustedStatus/enum",keyword:"enum",params:{allowedValues: schema20.properties.exhaustedStatus.enum},message:"must be equal to one of the allowed values",schema:schema20.properties.exhaustedStatus.enum,parentSchema:schema20.properties.exhaustedStatus,data:data42};
+if(data.outboundAddr6 !== undefined){
+let data42 = data.outboundAddr6;
+if(typeof data42 !== "string"){
+const err58 = {instancePath:instancePath+"/outboundAddr6",schemaPath:"#/properties/outboundAddr6/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.outboundAddr6.type,parentSchema:schema20.properties.outboundAddr6,data:data42};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -3071,10 +3074,10 @@ vErrors.push(err58);
 errors++;
 }
 }
-if(data.icc !== undefined){
-let data43 = data.icc;
-if(typeof data43 !== "boolean"){
-const err59 = {instancePath:instancePath+"/icc",schemaPath:"#/properties/icc/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.icc.type,parentSchema:schema20.properties.icc,data:data43};
+if(data.ingressPolicy !== undefined){
+let data43 = data.ingressPolicy;
+if(!((((data43 === "") || (data43 === "open")) || (data43 === "same-bridge")) || (data43 === "isolated"))){
+const err59 = {instancePath:instancePath+"/ingressPolicy",schemaPath:"#/properties/ingressPolicy/enum",keyword:"enum",params:{allowedValues: schema20.properties.ingressPolicy.enum},message:"must be equal to one of the allowed values",schema:schema20.properties.ingressPolicy.enum,parentSchema:schema20.properties.ingressPolicy,data:data43};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -3084,10 +3087,10 @@ vErrors.push(err59);
 errors++;
 }
 }
-if(data.snat !== undefined){
-let data44 = data.snat;
-if((typeof data44 !== "boolean") && (data44 !== null)){
-const err60 = {instancePath:instancePath+"/snat",schemaPath:"#/properties/snat/type",keyword:"type",params:{type: schema20.properties.snat.type},message:"must be boolean,null",schema:schema20.properties.snat.type,parentSchema:schema20.properties.snat,data:data44};
+if(data.internal !== undefined){
+let data44 = data.internal;
+if(typeof data44 !== "boolean"){
+const err60 = {instancePath:instancePath+"/internal",schemaPath:"#/properties/internal/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.internal.type,parentSchema:schema20.properties.internal,data:data44};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -3097,10 +3100,10 @@ vErrors.push(err60);
 errors++;
 }
 }
-if(data.masqAll !== undefined){
-let data45 = data.masqAll;
-if(typeof data45 !== "boolean"){
-const err61 = {instancePath:instancePath+"/masqAll",schemaPath:"#/properties/masqAll/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.masqAll.type,parentSchema:schema20.properties.masqAll,data:data45};
+if(data.exhaustedStatus !== undefined){
+let data45 = data.exhaustedStatus;
+if(!((data45 === "error") || (data45 === "log"))){
+const err61 = {instancePath:instancePath+"/exhaustedStatus",schemaPath:"#/properties/exhaustedStatus/enum",keyword:"enum",params:{allowedValues: schema20.properties.exhaustedStatus.enum},message:"must be equal to one of the allowed values",schema:schema20.properties.exhaustedStatus.enum,parentSchema:schema20.properties.exhaustedStatus,data:data45};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -3110,10 +3113,10 @@ vErrors.push(err61);
 errors++;
 }
 }
-if(data.proxy6to4 !== undefined){
-let data46 = data.proxy6to4;
+if(data.icc !== undefined){
+let data46 = data.icc;
 if(typeof data46 !== "boolean"){
-const err62 = {instancePath:instancePath+"/proxy6to4",schemaPath:"#/properties/proxy6to4/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.proxy6to4.type,parentSchema:schema20.properties.proxy6to4,data:data46};
+const err62 = {instancePath:instancePath+"/icc",schemaPath:"#/properties/icc/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.icc.type,parentSchema:schema20.properties.icc,data:data46};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -3123,10 +3126,10 @@ vErrors.push(err62);
 errors++;
 }
 }
-if(data.markMasqBit !== undefined){
-let data47 = data.markMasqBit;
-if((!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))) && (data47 !== null)){
-const err63 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/type",keyword:"type",params:{type: schema20.properties.markMasqBit.type},message:"must be integer,null",schema:schema20.properties.markMasqBit.type,parentSchema:schema20.properties.markMasqBit,data:data47};
+if(data.snat !== undefined){
+let data47 = data.snat;
+if((typeof data47 !== "boolean") && (data47 !== null)){
+const err63 = {instancePath:instancePath+"/snat",schemaPath:"#/properties/snat/type",keyword:"type",params:{type: schema20.properties.snat.type},message:"must be boolean,null",schema:schema20.properties.snat.type,parentSchema:schema20.properties.snat,data:data47};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -3135,9 +3138,11 @@ vErrors.push(err63);
 }
 errors++;
 }
-if((typeof data47 == "number") && (isFinite(data47))){
-if(data47 > 31 || isNaN(data47)){
-const err64 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/maximum",keyword:"maximum",params:{comparison: "<=", limit: 31},message:"must be <= 31",schema:31,parentSchema:schema20.properties.markMasqBit,data:data47};
+}
+if(data.masqAll !== undefined){
+let data48 = data.masqAll;
+if(typeof data48 !== "boolean"){
+const err64 = {instancePath:instancePath+"/masqAll",schemaPath:"#/properties/masqAll/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.masqAll.type,parentSchema:schema20.properties.masqAll,data:data48};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -3146,8 +3151,11 @@ vErrors.push(err64);
 }
 errors++;
 }
-if(data47 < 0 || isNaN(data47)){
-const err65 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.markMasqBit,data:data47};
+}
+if(data.proxy6to4 !== undefined){
+let data49 = data.proxy6to4;
+if(typeof data49 !== "boolean"){
+const err65 = {instancePath:instancePath+"/proxy6to4",schemaPath:"#/properties/proxy6to4/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.proxy6to4.type,parentSchema:schema20.properties.proxy6to4,data:data49};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -3157,11 +3165,10 @@ vErrors.push(err65);
 errors++;
 }
 }
-}
-if(data.externalSetMarkChain !== undefined){
-let data48 = data.externalSetMarkChain;
-if((typeof data48 !== "string") && (data48 !== null)){
-const err66 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/type",keyword:"type",params:{type: schema20.properties.externalSetMarkChain.type},message:"must be string,null",schema:schema20.properties.externalSetMarkChain.type,parentSchema:schema20.properties.externalSetMarkChain,data:data48};
+if(data.markMasqBit !== undefined){
+let data50 = data.markMasqBit;
+if((!(((typeof data50 == "number") && (!(data50 % 1) && !isNaN(data50))) && (isFinite(data50)))) && (data50 !== null)){
+const err66 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/type",keyword:"type",params:{type: schema20.properties.markMasqBit.type},message:"must be integer,null",schema:schema20.properties.markMasqBit.type,parentSchema:schema20.properties.markMasqBit,data:data50};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -3170,9 +3177,9 @@ vErrors.push(err66);
 }
 errors++;
 }
-if(typeof data48 === "string"){
-if(!pattern4.test(data48)){
-const err67 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_.-]{0,28}$"},message:"must match pattern \""+"^[A-Za-z0-9_.-]{0,28}$"+"\"",schema:"^[A-Za-z0-9_.-]{0,28}$",parentSchema:schema20.properties.externalSetMarkChain,data:data48};
+if((typeof data50 == "number") && (isFinite(data50))){
+if(data50 > 31 || isNaN(data50)){
+const err67 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/maximum",keyword:"maximum",params:{comparison: "<=", limit: 31},message:"must be <= 31",schema:31,parentSchema:schema20.properties.markMasqBit,data:data50};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -3181,12 +3188,8 @@ vErrors.push(err67);
 }
 errors++;
 }
-}
-}
-if(data.conditionsV4 !== undefined){
-let data49 = data.conditionsV4;
-if((!(Array.isArray(data49))) && (data49 !== null)){
-const err68 = {instancePath:instancePath+"/conditionsV4",schemaPath:"#/properties/conditionsV4/type",keyword:"type",params:{type: schema20.properties.conditionsV4.type},message:"must be array,null",schema:schema20.properties.conditionsV4.type,parentSchema:schema20.properties.conditionsV4,data:data49};
+if(data50 < 0 || isNaN(data50)){
+const err68 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.markMasqBit,data:data50};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -3195,12 +3198,12 @@ vErrors.push(err68);
 }
 errors++;
 }
-if(Array.isArray(data49)){
-const len3 = data49.length;
-for(let i3=0; i3<len3; i3++){
-let data50 = data49[i3];
-if(typeof data50 !== "string"){
-const err69 = {instancePath:instancePath+"/conditionsV4/" + i3,schemaPath:"#/properties/conditionsV4/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.conditionsV4.items.type,parentSchema:schema20.properties.conditionsV4.items,data:data50};
+}
+}
+if(data.externalSetMarkChain !== undefined){
+let data51 = data.externalSetMarkChain;
+if((typeof data51 !== "string") && (data51 !== null)){
+const err69 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/type",keyword:"type",params:{type: schema20.properties.externalSetMarkChain.type},message:"must be string,null",schema:schema20.properties.externalSetMarkChain.type,parentSchema:schema20.properties.externalSetMarkChain,data:data51};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -3209,13 +3212,9 @@ vErrors.push(err69);
 }
 errors++;
 }
-}
-}
-}
-if(data.conditionsV6 !== undefined){
-let data51 = data.conditionsV6;
-if((!(Array.isArray(data51))) && (data51 !== null)){
-const err70 = {instancePath:instancePath+"/conditionsV6",schemaPath:"#/properties/conditionsV6/type",keyword:"type",params:{type: schema20.properties.conditionsV6.type},message:"must be array,null",schema:schema20.properties.conditionsV6.type,parentSchema:schema20.properties.conditionsV6,data:data51};
+if(typeof data51 === "string"){
+if(!pattern4.test(data51)){
+const err70 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_.-]{0,28}$"},message:"must match pattern \""+"^[A-Za-z0-9_.-]{0,28}$"+"\"",schema:"^[A-Za-z0-9_.-]{0,28}$",parentSchema:schema20.properties.externalSetMarkChain,data:data51};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -3224,12 +3223,12 @@ vErrors.push(err70);
 }
 errors++;
 }
-if(Array.isArray(data51)){
-const len4 = data51.length;
-for(let i4=0; i4<len4; i4++){
-let data52 = data51[i4];
-if(typeof data52 !== "string"){
-const err71 = {instancePath:instancePath+"/conditionsV6/" + i4,schemaPath:"#/properties/conditionsV6/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.conditionsV6.items.type,parentSchema:schema20.properties.conditionsV6.items,data:data52};
+}
+}
+if(data.conditionsV4 !== undefined){
+let data52 = data.conditionsV4;
+if((!(Array.isArray(data52))) && (data52 !== null)){
+const err71 = {instancePath:instancePath+"/conditionsV4",schemaPath:"#/properties/conditionsV4/type",keyword:"type",params:{type: schema20.properties.conditionsV4.type},message:"must be array,null",schema:schema20.properties.conditionsV4.type,parentSchema:schema20.properties.conditionsV4,data:data52};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -3238,13 +3237,12 @@ vErrors.push(err71);
 }
 errors++;
 }
-}
-}
-}
-if(data.backend !== undefined){
-let data53 = data.backend;
-if((typeof data53 !== "string") && (data53 !== null)){
-const err72 = {instancePath:instancePath+"/backend",schemaPath:"#/properties/backend/type",keyword:"type",params:{type: schema20.properties.backend.type},message:"must be string,null",schema:schema20.properties.backend.type,parentSchema:schema20.properties.backend,data:data53};
+if(Array.isArray(data52)){
+const len4 = data52.length;
+for(let i4=0; i4<len4; i4++){
+let data53 = data52[i4];
+if(typeof data53 !== "string"){
+const err72 = {instancePath:instancePath+"/conditionsV4/" + i4,schemaPath:"#/properties/conditionsV4/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.conditionsV4.items.type,parentSchema:schema20.properties.conditionsV4.items,data:data53};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -3254,10 +3252,12 @@ vErrors.push(err72);
 errors++;
 }
 }
-if(data.ingressRate !== undefined){
-let data54 = data.ingressRate;
-if((!(((typeof data54 == "number") && (!(data54 % 1) && !isNaN(data54))) && (isFinite(data54)))) && (data54 !== null)){
-const err73 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/type",keyword:"type",params:{type: schema20.properties.ingressRate.type},message:"must be integer,null",schema:schema20.properties.ingressRate.type,parentSchema:schema20.properties.ingressRate,data:data54};
+}
+}
+if(data.conditionsV6 !== undefined){
+let data54 = data.conditionsV6;
+if((!(Array.isArray(data54))) && (data54 !== null)){
+const err73 = {instancePath:instancePath+"/conditionsV6",schemaPath:"#/properties/conditionsV6/type",keyword:"type",params:{type: schema20.properties.conditionsV6.type},message:"must be array,null",schema:schema20.properties.conditionsV6.type,parentSchema:schema20.properties.conditionsV6,data:data54};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -3266,9 +3266,12 @@ vErrors.push(err73);
 }
 errors++;
 }
-if((typeof data54 == "number") && (isFinite(data54))){
-if(data54 < 0 || isNaN(data54)){
-const err74 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.ingressRate,data:data54};
+if(Array.isArray(data54)){
+const len5 = data54.length;
+for(let i5=0; i5<len5; i5++){
+let data55 = data54[i5];
+if(typeof data55 !== "string"){
+const err74 = {instancePath:instancePath+"/conditionsV6/" + i5,schemaPath:"#/properties/conditionsV6/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.conditionsV6.items.type,parentSchema:schema20.properties.conditionsV6.items,data:data55};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -3279,10 +3282,11 @@ errors++;
 }
 }
 }
-if(data.ingressBurst !== undefined){
-let data55 = data.ingressBurst;
-if((!(((typeof data55 == "number") && (!(data55 % 1) && !isNaN(data55))) && (isFinite(data55)))) && (data55 !== null)){
-const err75 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/type",keyword:"type",params:{type: schema20.properties.ingressBurst.type},message:"must be integer,null",schema:schema20.properties.ingressBurst.type,parentSchema:schema20.properties.ingressBurst,data:data55};
+}
+if(data.backend !== undefined){
+let data56 = data.backend;
+if((typeof data56 !== "string") && (data56 !== null)){
+const err75 = {instancePath:instancePath+"/backend",schemaPath:"#/properties/backend/type",keyword:"type",params:{type: schema20.properties.backend.type},message:"must be string,null",schema:schema20.properties.backend.type,parentSchema:schema20.properties.backend,data:data56};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -3291,9 +3295,11 @@ vErrors.push(err75);
 }
 errors++;
 }
-if((typeof data55 == "number") && (isFinite(data55))){
-if(data55 < 0 || isNaN(data55)){
-const err76 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.ingressBurst,data:data55};
+}
+if(data.ingressRate !== undefined){
+let data57 = data.ingressRate;
+if((!(((typeof data57 == "number") && (!(data57 % 1) && !isNaN(data57))) && (isFinite(data57)))) && (data57 !== null)){
+const err76 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/type",keyword:"type",params:{type: schema20.properties.ingressRate.type},message:"must be integer,null",schema:schema20.properties.ingressRate.type,parentSchema:schema20.properties.ingressRate,data:data57};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -3302,12 +3308,9 @@ vErrors.push(err76);
 }
 errors++;
 }
-}
-}
-if(data.egressRate !== undefined){
-let data56 = data.egressRate;
-if((!(((typeof data56 == "number") && (!(data56 % 1) && !isNaN(data56))) && (isFinite(data56)))) && (data56 !== null)){
-const err77 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/type",keyword:"type",params:{type: schema20.properties.egressRate.type},message:"must be integer,null",schema:schema20.properties.egressRate.type,parentSchema:schema20.properties.egressRate,data:data56};
+if((typeof data57 == "number") && (isFinite(data57))){
+if(data57 < 0 || isNaN(data57)){
+const err77 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.ingressRate,data:data57};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -3316,9 +3319,12 @@ vErrors.push(err77);
 }
 errors++;
 }
-if((typeof data56 == "number") && (isFinite(data56))){
-if(data56 < 0 || isNaN(data56)){
-const err78 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.egressRate,data:data56};
+}
+}
+if(data.ingressBurst !== undefined){
+let data58 = data.ingressBurst;
+if((!(((typeof data58 == "number") && (!(data58 % 1) && !isNaN(data58))) && (isFinite(data58)))) && (data58 !== null)){
+const err78 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/type",keyword:"type",params:{type: schema20.properties.ingressBurst.type},message:"must be integer,null",schema:schema20.properties.ingressBurst.type,parentSchema:schema20.properties.ingressBurst,data:data58};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -3327,12 +3333,9 @@ vErrors.push(err78);
 }
 errors++;
 }
-}
-}
-if(data.egressBurst !== undefined){
-let data57 = data.egressBurst;
-if((!(((typeof data57 == "number") && (!(data57 % 1) && !isNaN(data57))) && (isFinite(data57)))) && (data57 !== null)){
-const err79 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/type",keyword:"type",params:{type: schema20.properties.egressBurst.type},message:"must be integer,null",schema:schema20.properties.egressBurst.type,parentSchema:schema20.properties.egressBurst,data:data57};
+if((typeof data58 == "number") && (isFinite(data58))){
+if(data58 < 0 || isNaN(data58)){
+const err79 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.ingressBurst,data:data58};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -3341,9 +3344,12 @@ vErrors.push(err79);
 }
 errors++;
 }
-if((typeof data57 == "number") && (isFinite(data57))){
-if(data57 < 0 || isNaN(data57)){
-const err80 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.egressBurst,data:data57};
+}
+}
+if(data.egressRate !== undefined){
+let data59 = data.egressRate;
+if((!(((typeof data59 == "number") && (!(data59 % 1) && !isNaN(data59))) && (isFinite(data59)))) && (data59 !== null)){
+const err80 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/type",keyword:"type",params:{type: schema20.properties.egressRate.type},message:"must be integer,null",schema:schema20.properties.egressRate.type,parentSchema:schema20.properties.egressRate,data:data59};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -3352,12 +3358,9 @@ vErrors.push(err80);
 }
 errors++;
 }
-}
-}
-if(data.mtu !== undefined){
-let data58 = data.mtu;
-if(!(((typeof data58 == "number") && (!(data58 % 1) && !isNaN(data58))) && (isFinite(data58)))){
-const err81 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.mtu.type,parentSchema:schema20.properties.mtu,data:data58};
+if((typeof data59 == "number") && (isFinite(data59))){
+if(data59 < 0 || isNaN(data59)){
+const err81 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.egressRate,data:data59};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -3366,9 +3369,12 @@ vErrors.push(err81);
 }
 errors++;
 }
-if((typeof data58 == "number") && (isFinite(data58))){
-if(data58 > 65535 || isNaN(data58)){
-const err82 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema20.properties.mtu,data:data58};
+}
+}
+if(data.egressBurst !== undefined){
+let data60 = data.egressBurst;
+if((!(((typeof data60 == "number") && (!(data60 % 1) && !isNaN(data60))) && (isFinite(data60)))) && (data60 !== null)){
+const err82 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/type",keyword:"type",params:{type: schema20.properties.egressBurst.type},message:"must be integer,null",schema:schema20.properties.egressBurst.type,parentSchema:schema20.properties.egressBurst,data:data60};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -3377,8 +3383,9 @@ vErrors.push(err82);
 }
 errors++;
 }
-if(data58 < 0 || isNaN(data58)){
-const err83 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.mtu,data:data58};
+if((typeof data60 == "number") && (isFinite(data60))){
+if(data60 < 0 || isNaN(data60)){
+const err83 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.egressBurst,data:data60};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -3389,10 +3396,10 @@ errors++;
 }
 }
 }
-if(data.hairpinMode !== undefined){
-let data59 = data.hairpinMode;
-if(typeof data59 !== "boolean"){
-const err84 = {instancePath:instancePath+"/hairpinMode",schemaPath:"#/properties/hairpinMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.hairpinMode.type,parentSchema:schema20.properties.hairpinMode,data:data59};
+if(data.mtu !== undefined){
+let data61 = data.mtu;
+if(!(((typeof data61 == "number") && (!(data61 % 1) && !isNaN(data61))) && (isFinite(data61)))){
+const err84 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.mtu.type,parentSchema:schema20.properties.mtu,data:data61};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -3401,11 +3408,9 @@ vErrors.push(err84);
 }
 errors++;
 }
-}
-if(data.promiscMode !== undefined){
-let data60 = data.promiscMode;
-if(typeof data60 !== "boolean"){
-const err85 = {instancePath:instancePath+"/promiscMode",schemaPath:"#/properties/promiscMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.promiscMode.type,parentSchema:schema20.properties.promiscMode,data:data60};
+if((typeof data61 == "number") && (isFinite(data61))){
+if(data61 > 65535 || isNaN(data61)){
+const err85 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema20.properties.mtu,data:data61};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -3414,11 +3419,8 @@ vErrors.push(err85);
 }
 errors++;
 }
-}
-if(data.vlan !== undefined){
-let data61 = data.vlan;
-if(!(((typeof data61 == "number") && (!(data61 % 1) && !isNaN(data61))) && (isFinite(data61)))){
-const err86 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vlan.type,parentSchema:schema20.properties.vlan,data:data61};
+if(data61 < 0 || isNaN(data61)){
+const err86 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.mtu,data:data61};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -3427,9 +3429,12 @@ vErrors.push(err86);
 }
 errors++;
 }
-if((typeof data61 == "number") && (isFinite(data61))){
-if(data61 > 4094 || isNaN(data61)){
-const err87 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema20.properties.vlan,data:data61};
+}
+}
+if(data.hairpinMode !== undefined){
+let data62 = data.hairpinMode;
+if(typeof data62 !== "boolean"){
+const err87 = {instancePath:instancePath+"/hairpinMode",schemaPath:"#/properties/hairpinMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.hairpinMode.type,parentSchema:schema20.properties.hairpinMode,data:data62};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -3438,8 +3443,11 @@ vErrors.push(err87);
 }
 errors++;
 }
-if(data61 < 0 || isNaN(data61)){
-const err88 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.vlan,data:data61};
+}
+if(data.promiscMode !== undefined){
+let data63 = data.promiscMode;
+if(typeof data63 !== "boolean"){
+const err88 = {instancePath:instancePath+"/promiscMode",schemaPath:"#/properties/promiscMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.promiscMode.type,parentSchema:schema20.properties.promiscMode,data:data63};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -3449,17 +3457,10 @@ vErrors.push(err88);
 errors++;
 }
 }
-}
-if(data.vlanTrunk !== undefined){
-let data62 = data.vlanTrunk;
-if(Array.isArray(data62)){
-const len5 = data62.length;
-for(let i5=0; i5<len5; i5++){
-let data63 = data62[i5];
-if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
-for(const key2 in data63){
-if(!(((key2 === "id") || (key2 === "minID")) || (key2 === "maxID"))){
-const err89 = {instancePath:instancePath+"/vlanTrunk/" + i5,schemaPath:"#/properties/vlanTrunk/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema20.properties.vlanTrunk.items,data:data63};
+if(data.vlan !== undefined){
+let data64 = data.vlan;
+if(!(((typeof data64 == "number") && (!(data64 % 1) && !isNaN(data64))) && (isFinite(data64)))){
+const err89 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vlan.type,parentSchema:schema20.properties.vlan,data:data64};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -3468,11 +3469,9 @@ vErrors.push(err89);
 }
 errors++;
 }
-}
-if(data63.id !== undefined){
-let data64 = data63.id;
-if(!(((typeof data64 == "number") && (!(data64 % 1) && !isNaN(data64))) && (isFinite(data64)))){
-const err90 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vlanTrunk.items.properties.id.type,parentSchema:schema20.properties.vlanTrunk.items.properties.id,data:data64};
+if((typeof data64 == "number") && (isFinite(data64))){
+if(data64 > 4094 || isNaN(data64)){
+const err90 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema20.properties.vlan,data:data64};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -3481,9 +3480,8 @@ vErrors.push(err90);
 }
 errors++;
 }
-if((typeof data64 == "number") && (isFinite(data64))){
-if(data64 > 4094 || isNaN(data64)){
-const err91 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema20.properties.vlanTrunk.items.properties.id,data:data64};
+if(data64 < 0 || isNaN(data64)){
+const err91 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.vlan,data:data64};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -3492,8 +3490,18 @@ vErrors.push(err91);
 }
 errors++;
 }
-if(data64 < 1 || isNaN(data64)){
-const err92 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema20.properties.vlanTrunk.items.properties.id,data:data64};
+}
+}
+if(data.vlanTrunk !== undefined){
+let data65 = data.vlanTrunk;
+if(Array.isArray(data65)){
+const len6 = data65.length;
+for(let i6=0; i6<len6; i6++){
+let data66 = data65[i6];
+if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
+for(const key2 in data66){
+if(!(((key2 === "id") || (key2 === "minID")) || (key2 === "maxID"))){
+const err92 = {instancePath:instancePath+"/vlanTrunk/" + i6,schemaPath:"#/properties/vlanTrunk/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema20.properties.vlanTrunk.items,data:data66};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -3503,11 +3511,10 @@ vErrors.push(err92);
 errors++;
 }
 }
-}
-if(data63.minID !== undefined){
-let data65 = data63.minID;
-if(!(((typeof data65 == "number") && (!(data65 % 1) && !isNaN(data65))) && (isFinite(data65)))){
-const err93 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vlanTrunk.items.properties.minID.type,parentSchema:schema20.properties.vlanTrunk.items.properties.minID,data:data65};
+if(data66.id !== undefined){
+let data67 = data66.id;
+if(!(((typeof data67 == "number") && (!(data67 % 1) && !isNaN(data67))) && (isFinite(data67)))){
+const err93 = {instancePath:instancePath+"/vlanTrunk/" + i6+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vlanTrunk.items.properties.id.type,parentSchema:schema20.properties.vlanTrunk.items.properties.id,data:data67};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -3516,9 +3523,9 @@ vErrors.push(err93);
 }
 errors++;
 }
-if((typeof data65 == "number") && (isFinite(data65))){
-if(data65 > 4094 || isNaN(data65)){
-const err94 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema20.properties.vlanTrunk.items.properties.minID,data:data65};
+if((typeof data67 == "number") && (isFinite(data67))){
+if(data67 > 4094 || isNaN(data67)){
+const err94 = {instancePath:instancePath+"/vlanTrunk/" + i6+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema20.properties.vlanTrunk.items.properties.id,data:data67};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -3527,8 +3534,8 @@ vErrors.push(err94);
 }
 errors++;
 }
-if(data65 < 1 || isNaN(data65)){
-const err95 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema20.properties.vlanTrunk.items.properties.minID,data:data65};
+if(data67 < 1 || isNaN(data67)){
+const err95 = {instancePath:instancePath+"/vlanTrunk/" + i6+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema20.properties.vlanTrunk.items.properties.id,data:data67};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -3539,10 +3546,10 @@ errors++;
 }
 }
 }
-if(data63.maxID !== undefined){
-let data66 = data63.maxID;
-if(!(((typeof data66 == "number") && (!(data66 % 1) && !isNaN(data66))) && (isFinite(data66)))){
-const err96 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vlanTrunk.items.properties.maxID.type,parentSchema:schema20.properties.vlanTrunk.items.properties.maxID,data:data66};
+if(data66.minID !== undefined){
+let data68 = data66.minID;
+if(!(((typeof data68 == "number") && (!(data68 % 1) && !isNaN(data68))) && (isFinite(data68)))){
+const err96 = {instancePath:instancePath+"/vlanTrunk/" + i6+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vlanTrunk.items.properties.minID.type,parentSchema:schema20.properties.vlanTrunk.items.properties.minID,data:data68};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -3551,9 +3558,9 @@ vErrors.push(err96);
 }
 errors++;
 }
-if((typeof data66 == "number") && (isFinite(data66))){
-if(data66 > 4094 || isNaN(data66)){
-const err97 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema20.properties.vlanTrunk.items.properties.maxID,data:data66};
+if((typeof data68 == "number") && (isFinite(data68))){
+if(data68 > 4094 || isNaN(data68)){
+const err97 = {instancePath:instancePath+"/vlanTrunk/" + i6+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema20.properties.vlanTrunk.items.properties.minID,data:data68};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -3562,8 +3569,8 @@ vErrors.push(err97);
 }
 errors++;
 }
-if(data66 < 1 || isNaN(data66)){
-const err98 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema20.properties.vlanTrunk.items.properties.maxID,data:data66};
+if(data68 < 1 || isNaN(data68)){
+const err98 = {instancePath:instancePath+"/vlanTrunk/" + i6+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema20.properties.vlanTrunk.items.properties.minID,data:data68};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -3574,9 +3581,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err99 = {instancePath:instancePath+"/vlanTrunk/" + i5,schemaPath:"#/properties/vlanTrunk/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema20.properties.vlanTrunk.items.type,parentSchema:schema20.properties.vlanTrunk.items,data:data63};
+if(data66.maxID !== undefined){
+let data69 = data66.maxID;
+if(!(((typeof data69 == "number") && (!(data69 % 1) && !isNaN(data69))) && (isFinite(data69)))){
+const err99 = {instancePath:instancePath+"/vlanTrunk/" + i6+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vlanTrunk.items.properties.maxID.type,parentSchema:schema20.properties.vlanTrunk.items.properties.maxID,data:data69};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -3585,10 +3593,9 @@ vErrors.push(err99);
 }
 errors++;
 }
-}
-}
-else {
-const err100 = {instancePath:instancePath+"/vlanTrunk",schemaPath:"#/properties/vlanTrunk/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema20.properties.vlanTrunk.type,parentSchema:schema20.properties.vlanTrunk,data:data62};
+if((typeof data69 == "number") && (isFinite(data69))){
+if(data69 > 4094 || isNaN(data69)){
+const err100 = {instancePath:instancePath+"/vlanTrunk/" + i6+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema20.properties.vlanTrunk.items.properties.maxID,data:data69};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -3597,11 +3604,8 @@ vErrors.push(err100);
 }
 errors++;
 }
-}
-if(data.preserveDefaultVlan !== undefined){
-let data67 = data.preserveDefaultVlan;
-if(typeof data67 !== "boolean"){
-const err101 = {instancePath:instancePath+"/preserveDefaultVlan",schemaPath:"#/properties/preserveDefaultVlan/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.preserveDefaultVlan.type,parentSchema:schema20.properties.preserveDefaultVlan,data:data67};
+if(data69 < 1 || isNaN(data69)){
+const err101 = {instancePath:instancePath+"/vlanTrunk/" + i6+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema20.properties.vlanTrunk.items.properties.maxID,data:data69};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -3611,10 +3615,10 @@ vErrors.push(err101);
 errors++;
 }
 }
-if(data.macspoofchk !== undefined){
-let data68 = data.macspoofchk;
-if(typeof data68 !== "boolean"){
-const err102 = {instancePath:instancePath+"/macspoofchk",schemaPath:"#/properties/macspoofchk/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.macspoofchk.type,parentSchema:schema20.properties.macspoofchk,data:data68};
+}
+}
+else {
+const err102 = {instancePath:instancePath+"/vlanTrunk/" + i6,schemaPath:"#/properties/vlanTrunk/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema20.properties.vlanTrunk.items.type,parentSchema:schema20.properties.vlanTrunk.items,data:data66};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -3624,10 +3628,9 @@ vErrors.push(err102);
 errors++;
 }
 }
-if(data.spoofGuard !== undefined){
-let data69 = data.spoofGuard;
-if(!((((data69 === true) || (data69 === false)) || (data69 === "on")) || (data69 === "off"))){
-const err103 = {instancePath:instancePath+"/spoofGuard",schemaPath:"#/properties/spoofGuard/enum",keyword:"enum",params:{allowedValues: schema20.properties.spoofGuard.enum},message:"must be equal to one of the allowed values",schema:schema20.properties.spoofGuard.enum,parentSchema:schema20.properties.spoofGuard,data:data69};
+}
+else {
+const err103 = {instancePath:instancePath+"/vlanTrunk",schemaPath:"#/properties/vlanTrunk/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema20.properties.vlanTrunk.type,parentSchema:schema20.properties.vlanTrunk,data:data65};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -3637,10 +3640,10 @@ vErrors.push(err103);
 errors++;
 }
 }
-if(data.enabledad !== undefined){
-let data70 = data.enabledad;
+if(data.preserveDefaultVlan !== undefined){
+let data70 = data.preserveDefaultVlan;
 if(typeof data70 !== "boolean"){
-const err104 = {instancePath:instancePath+"/enabledad",schemaPath:"#/properties/enabledad/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.enabledad.type,parentSchema:schema20.properties.enabledad,data:data70};
+const err104 = {instancePath:instancePath+"/preserveDefaultVlan",schemaPath:"#/properties/preserveDefaultVlan/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.preserveDefaultVlan.type,parentSchema:schema20.properties.preserveDefaultVlan,data:data70};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -3650,10 +3653,10 @@ vErrors.push(err104);
 errors++;
 }
 }
-if(data.ipv6 !== undefined){
-let data71 = data.ipv6;
-if(!(((data71 === "auto") || (data71 === "on")) || (data71 === "off"))){
-const err105 = {instancePath:instancePath+"/ipv6",schemaPath:"#/properties/ipv6/enum",keyword:"enum",params:{allowedValues: schema20.properties.ipv6.enum},message:"must be equal to one of the allowed values",schema:schema20.properties.ipv6.enum,parentSchema:schema20.properties.ipv6,data:data71};
+if(data.macspoofchk !== undefined){
+let data71 = data.macspoofchk;
+if(typeof data71 !== "boolean"){
+const err105 = {instancePath:instancePath+"/macspoofchk",schemaPath:"#/properties/macspoofchk/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.macspoofchk.type,parentSchema:schema20.properties.macspoofchk,data:data71};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -3663,10 +3666,10 @@ vErrors.push(err105);
 errors++;
 }
 }
-if(data.disableContainerInterface !== undefined){
-let data72 = data.disableContainerInterface;
-if(typeof data72 !== "boolean"){
-const err106 = {instancePath:instancePath+"/disableContainerInterface",schemaPath:"#/properties/disableContainerInterface/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.disableContainerInterface.type,parentSchema:schema20.properties.disableContainerInterface,data:data72};
+if(data.spoofGuard !== undefined){
+let data72 = data.spoofGuard;
+if(!((((data72 === true) || (data72 === false)) || (data72 === "on")) || (data72 === "off"))){
+const err106 = {instancePath:instancePath+"/spoofGuard",schemaPath:"#/properties/spoofGuard/enum",keyword:"enum",params:{allowedValues: schema20.properties.spoofGuard.enum},message:"must be equal to one of the allowed values",schema:schema20.properties.spoofGuard.enum,parentSchema:schema20.properties.spoofGuard,data:data72};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -3676,10 +3679,10 @@ vErrors.push(err106);
 errors++;
 }
 }
-if(data.portIsolation !== undefined){
-let data73 = data.portIsolation;
+if(data.enabledad !== undefined){
+let data73 = data.enabledad;
 if(typeof data73 !== "boolean"){
-const err107 = {instancePath:instancePath+"/portIsolation",schemaPath:"#/properties/portIsolation/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.portIsolation.type,parentSchema:schema20.properties.portIsolation,data:data73};
+const err107 = {instancePath:instancePath+"/enabledad",schemaPath:"#/properties/enabledad/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.enabledad.type,parentSchema:schema20.properties.enabledad,data:data73};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -3689,12 +3692,10 @@ vErrors.push(err107);
 errors++;
 }
 }
-if(data.dns !== undefined){
-let data74 = data.dns;
-if(data74 && typeof data74 == "object" && !Array.isArray(data74)){
-for(const key3 in data74){
-if(!((((key3 === "nameservers") || (key3 === "domain")) || (key3 === "search")) || (key3 === "options"))){
-const err108 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema20.properties.dns,data:data74};
+if(data.ipv6 !== undefined){
+let data74 = data.ipv6;
+if(!(((data74 === "auto") || (data74 === "on")) || (data74 === "off"))){
+const err108 = {instancePath:instancePath+"/ipv6",schemaPath:"#/properties/ipv6/enum",keyword:"enum",params:{allowedValues: schema20.properties.ipv6.enum},message:"must be equal to one of the allowed values",schema:schema20.properties.ipv6.enum,parentSchema:schema20.properties.ipv6,data:data74};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -3704,10 +3705,10 @@ vErrors.push(err108);
 errors++;
 }
 }
-if(data74.nameservers !== undefined){
-let data75 = data74.nameservers;
-if((!(Array.isArray(data75))) && (data75 !== null)){
-const err109 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema20.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema20.properties.dns.properties.nameservers.type,parentSchema:schema20.properties.dns.properties.nameservers,data:data75};
+if(data.disableContainerInterface !== undefined){
+let data75 = data.disableContainerInterface;
+if(typeof data75 !== "boolean"){
+const err109 = {instancePath:instancePath+"/disableContainerInterface",schemaPath:"#/properties/disableContainerInterface/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.disableContainerInterface.type,parentSchema:schema20.properties.disableContainerInterface,data:data75};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -3716,12 +3717,11 @@ vErrors.push(err109);
 }
 errors++;
 }
-if(Array.isArray(data75)){
-const len6 = data75.length;
-for(let i6=0; i6<len6; i6++){
-let data76 = data75[i6];
-if(typeof data76 !== "string"){
-const err110 = {instancePath:instancePath+"/dns/nameservers/" + i6,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.dns.properties.nameservers.items.type,parentSchema:schema20.properties.dns.properties.nameservers.items,data:data76};
+}
+if(data.portIsolation !== undefined){
+let data76 = data.portIsolation;
+if(typeof data76 !== "boolean"){
+const err110 = {instancePath:instancePath+"/portIsolation",schemaPath:"#/properties/portIsolation/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.portIsolation.type,parentSchema:schema20.properties.portIsolation,data:data76};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -3731,12 +3731,12 @@ vErrors.push(err110);
 errors++;
 }
 }
-}
-}
-if(data74.domain !== undefined){
-let data77 = data74.domain;
-if(typeof data77 !== "string"){
-const err111 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.dns.properties.domain.type,parentSchema:schema20.properties.dns.properties.domain,data:data77};
+if(data.dns !== undefined){
+let data77 = data.dns;
+if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
+for(const key3 in data77){
+if(!((((key3 === "nameservers") || (key3 === "domain")) || (key3 === "search")) || (key3 === "options"))){
+const err111 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema20.properties.dns,data:data77};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -3746,10 +3746,10 @@ vErrors.push(err111);
 errors++;
 }
 }
-if(data74.search !== undefined){
-let data78 = data74.search;
+if(data77.nameservers !== undefined){
+let data78 = data77.nameservers;
 if((!(Array.isArray(data78))) && (data78 !== null)){
-const err112 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema20.properties.dns.properties.search.type},message:"must be array,null",schema:schema20.properties.dns.properties.search.type,parentSchema:schema20.properties.dns.properties.search,data:data78};
+const err112 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema20.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema20.properties.dns.properties.nameservers.type,parentSchema:schema20.properties.dns.properties.nameservers,data:data78};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -3763,7 +3763,7 @@ const len7 = data78.length;
 for(let i7=0; i7<len7; i7++){
 let data79 = data78[i7];
 if(typeof data79 !== "string"){
-const err113 = {instancePath:instancePath+"/dns/search/" + i7,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.dns.properties.search.items.type,parentSchema:schema20.properties.dns.properties.search.items,data:data79};
+const err113 = {instancePath:instancePath+"/dns/nameservers/" + i7,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.dns.properties.nameservers.items.type,parentSchema:schema20.properties.dns.properties.nameservers.items,data:data79};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -3775,10 +3775,10 @@ errors++;
 }
 }
 }
-if(data74.options !== undefined){
-let data80 = data74.options;
-if((!(Array.isArray(data80))) && (data80 !== null)){
-const err114 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema20.properties.dns.properties.options.type},message:"must be array,null",schema:schema20.properties.dns.properties.options.type,parentSchema:schema20.properties.dns.properties.options,data:data80};
+if(data77.domain !== undefined){
+let data80 = data77.domain;
+if(typeof data80 !== "string"){
+const err114 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.dns.properties.domain.type,parentSchema:schema20.properties.dns.properties.domain,data:data80};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -3787,12 +3787,11 @@ vErrors.push(err114);
 }
 errors++;
 }
-if(Array.isArray(data80)){
-const len8 = data80.length;
-for(let i8=0; i8<len8; i8++){
-let data81 = data80[i8];
-if(typeof data81 !== "string"){
-const err115 = {instancePath:instancePath+"/dns/options/" + i8,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.dns.properties.options.items.type,parentSchema:schema20.properties.dns.properties.options.items,data:data81};
+}
+if(data77.search !== undefined){
+let data81 = data77.search;
+if((!(Array.isArray(data81))) && (data81 !== null)){
+const err115 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema20.properties.dns.properties.search.type},message:"must be array,null",schema:schema20.properties.dns.properties.search.type,parentSchema:schema20.properties.dns.properties.search,data:data81};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -3801,12 +3800,12 @@ vErrors.push(err115);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err116 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema20.properties.dns.type,parentSchema:schema20.properties.dns,data:data74};
+if(Array.isArray(data81)){
+const len8 = data81.length;
+for(let i8=0; i8<len8; i8++){
+let data82 = data81[i8];
+if(typeof data82 !== "string"){
+const err116 = {instancePath:instancePath+"/dns/search/" + i8,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.dns.properties.search.items.type,parentSchema:schema20.properties.dns.properties.search.items,data:data82};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -3816,10 +3815,12 @@ vErrors.push(err116);
 errors++;
 }
 }
-if(data.ipam !== undefined){
-let data82 = data.ipam;
-if((!(data82 && typeof data82 == "object" && !Array.isArray(data82))) && (data82 !== null)){
-const err117 = {instancePath:instancePath+"/ipam",schemaPath:"#/properties/ipam/type",keyword:"type",params:{type: schema20.properties.ipam.type},message:"must be object,null",schema:schema20.properties.ipam.type,parentSchema:schema20.properties.ipam,data:data82};
+}
+}
+if(data77.options !== undefined){
+let data83 = data77.options;
+if((!(Array.isArray(data83))) && (data83 !== null)){
+const err117 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema20.properties.dns.properties.options.type},message:"must be array,null",schema:schema20.properties.dns.properties.options.type,parentSchema:schema20.properties.dns.properties.options,data:data83};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -3828,12 +3829,12 @@ vErrors.push(err117);
 }
 errors++;
 }
-if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
-if(data82.type !== undefined){
-let data83 = data82.type;
-if(typeof data83 === "string"){
-if(!pattern5.test(data83)){
-const err118 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/pattern",keyword:"pattern",params:{pattern: "^[^/\\s]*$"},message:"must match pattern \""+"^[^/\\s]*$"+"\"",schema:"^[^/\\s]*$",parentSchema:schema20.properties.ipam.properties.type,data:data83};
+if(Array.isArray(data83)){
+const len9 = data83.length;
+for(let i9=0; i9<len9; i9++){
+let data84 = data83[i9];
+if(typeof data84 !== "string"){
+const err118 = {instancePath:instancePath+"/dns/options/" + i9,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.dns.properties.options.items.type,parentSchema:schema20.properties.dns.properties.options.items,data:data84};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -3843,8 +3844,11 @@ vErrors.push(err118);
 errors++;
 }
 }
+}
+}
+}
 else {
-const err119 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.ipam.properties.type.type,parentSchema:schema20.properties.ipam.properties.type,data:data83};
+const err119 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema20.properties.dns.type,parentSchema:schema20.properties.dns,data:data77};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -3854,12 +3858,10 @@ vErrors.push(err119);
 errors++;
 }
 }
-}
-}
-if(data.capabilities !== undefined){
-let data84 = data.capabilities;
-if((!(data84 && typeof data84 == "object" && !Array.isArray(data84))) && (data84 !== null)){
-const err120 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/type",keyword:"type",params:{type: schema20.properties.capabilities.type},message:"must be object,null",schema:schema20.properties.capabilities.type,parentSchema:schema20.properties.capabilities,data:data84};
+if(data.ipam !== undefined){
+let data85 = data.ipam;
+if((!(data85 && typeof data85 == "object" && !Array.isArray(data85))) && (data85 !== null)){
+const err120 = {instancePath:instancePath+"/ipam",schemaPath:"#/properties/ipam/type",keyword:"type",params:{type: schema20.properties.ipam.type},message:"must be object,null",schema:schema20.properties.ipam.type,parentSchema:schema20.properties.ipam,data:data85};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -3868,11 +3870,12 @@ vErrors.push(err120);
 }
 errors++;
 }
-if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
-for(const key4 in data84){
-let data85 = data84[key4];
-if(typeof data85 !== "boolean"){
-const err121 = {instancePath:instancePath+"/capabilities/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/capabilities/additionalProperties/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.capabilities.additionalProperties.type,parentSchema:schema20.properties.capabilities.additionalProperties,data:data85};
+if(data85 && typeof data85 == "object" && !Array.isArray(data85)){
+if(data85.type !== undefined){
+let data86 = data85.type;
+if(typeof data86 === "string"){
+if(!pattern5.test(data86)){
+const err121 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/pattern",keyword:"pattern",params:{pattern: "^[^/\\s]*$"},message:"must match pattern \""+"^[^/\\s]*$"+"\"",schema:"^[^/\\s]*$",parentSchema:schema20.properties.ipam.properties.type,data:data86};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -3882,12 +3885,8 @@ vErrors.push(err121);
 errors++;
 }
 }
-}
-}
-if(data.args !== undefined){
-let data86 = data.args;
-if((!(data86 && typeof data86 == "object" && !Array.isArray(data86))) && (data86 !== null)){
-const err122 = {instancePath:instancePath+"/args",schemaPath:"#/properties/args/type",keyword:"type",params:{type: schema20.properties.args.type},message:"must be object,null",schema:schema20.properties.args.type,parentSchema:schema20.properties.args,data:data86};
+else {
+const err122 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.ipam.properties.type.type,parentSchema:schema20.properties.ipam.properties.type,data:data86};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -3897,10 +3896,12 @@ vErrors.push(err122);
 errors++;
 }
 }
-if(data.runtimeConfig !== undefined){
-let data87 = data.runtimeConfig;
+}
+}
+if(data.capabilities !== undefined){
+let data87 = data.capabilities;
 if((!(data87 && typeof data87 == "object" && !Array.isArray(data87))) && (data87 !== null)){
-const err123 = {instancePath:instancePath+"/runtimeConfig",schemaPath:"#/properties/runtimeConfig/type",keyword:"type",params:{type: schema20.properties.runtimeConfig.type},message:"must be object,null",schema:schema20.properties.runtimeConfig.type,parentSchema:schema20.properties.runtimeConfig,data:data87};
+const err123 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/type",keyword:"type",params:{type: schema20.properties.capabilities.type},message:"must be object,null",schema:schema20.properties.capabilities.type,parentSchema:schema20.properties.capabilities,data:data87};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -3909,11 +3910,11 @@ vErrors.push(err123);
 }
 errors++;
 }
-}
-if(data.prevResult !== undefined){
-let data88 = data.prevResult;
-if((!(data88 && typeof data88 == "object" && !Array.isArray(data88))) && (data88 !== null)){
-const err124 = {instancePath:instancePath+"/prevResult",schemaPath:"#/properties/prevResult/type",keyword:"type",params:{type: schema20.properties.prevResult.type},message:"must be object,null",schema:schema20.properties.prevResult.type,parentSchema:schema20.properties.prevResult,data:data88};
+if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
+for(const key4 in data87){
+let data88 = data87[key4];
+if(typeof data88 !== "boolean"){
+const err124 = {instancePath:instancePath+"/capabilities/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/capabilities/additionalProperties/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.capabilities.additionalProperties.type,parentSchema:schema20.properties.capabilities.additionalProperties,data:data88};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -3923,10 +3924,12 @@ vErrors.push(err124);
 errors++;
 }
 }
-if(data.disableCheck !== undefined){
-let data89 = data.disableCheck;
-if((typeof data89 !== "boolean") && (typeof data89 !== "string")){
-const err125 = {instancePath:instancePath+"/disableCheck",schemaPath:"#/properties/disableCheck/type",keyword:"type",params:{type: schema20.properties.disableCheck.type},message:"must be boolean,string",schema:schema20.properties.disableCheck.type,parentSchema:schema20.properties.disableCheck,data:data89};
+}
+}
+if(data.args !== undefined){
+let data89 = data.args;
+if((!(data89 && typeof data89 == "object" && !Array.isArray(data89))) && (data89 !== null)){
+const err125 = {instancePath:instancePath+"/args",schemaPath:"#/properties/args/type",keyword:"type",params:{type: schema20.properties.args.type},message:"must be object,null",schema:schema20.properties.args.type,parentSchema:schema20.properties.args,data:data89};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -3936,10 +3939,10 @@ vErrors.push(err125);
 errors++;
 }
 }
-if(data.disableGC !== undefined){
-let data90 = data.disableGC;
-if((typeof data90 !== "boolean") && (typeof data90 !== "string")){
-const err126 = {instancePath:instancePath+"/disableGC",schemaPath:"#/properties/disableGC/type",keyword:"type",params:{type: schema20.properties.disableGC.type},message:"must be boolean,string",schema:schema20.properties.disableGC.type,parentSchema:schema20.properties.disableGC,data:data90};
+if(data.runtimeConfig !== undefined){
+let data90 = data.runtimeConfig;
+if((!(data90 && typeof data90 == "object" && !Array.isArray(data90))) && (data90 !== null)){
+const err126 = {instancePath:instancePath+"/runtimeConfig",schemaPath:"#/properties/runtimeConfig/type",keyword:"type",params:{type: schema20.properties.runtimeConfig.type},message:"must be object,null",schema:schema20.properties.runtimeConfig.type,parentSchema:schema20.properties.runtimeConfig,data:data90};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -3949,10 +3952,10 @@ vErrors.push(err126);
 errors++;
 }
 }
-if(data.loadOnlyInlinedPlugins !== undefined){
-let data91 = data.loadOnlyInlinedPlugins;
-if((typeof data91 !== "boolean") && (typeof data91 !== "string")){
-const err127 = {instancePath:instancePath+"/loadOnlyInlinedPlugins",schemaPath:"#/properties/loadOnlyInlinedPlugins/type",keyword:"type",params:{type: schema20.properties.loadOnlyInlinedPlugins.type},message:"must be boolean,string",schema:schema20.properties.loadOnlyInlinedPlugins.type,parentSchema:schema20.properties.loadOnlyInlinedPlugins,data:data91};
+if(data.prevResult !== undefined){
+let data91 = data.prevResult;
+if((!(data91 && typeof data91 == "object" && !Array.isArray(data91))) && (data91 !== null)){
+const err127 = {instancePath:instancePath+"/prevResult",schemaPath:"#/properties/prevResult/type",keyword:"type",params:{type: schema20.properties.prevResult.type},message:"must be object,null",schema:schema20.properties.prevResult.type,parentSchema:schema20.properties.prevResult,data:data91};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -3962,14 +3965,53 @@ vErrors.push(err127);
 errors++;
 }
 }
-}
-else {
-const err128 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema20.type,parentSchema:schema20,data};
+if(data.disableCheck !== undefined){
+let data92 = data.disableCheck;
+if((typeof data92 !== "boolean") && (typeof data92 !== "string")){
+const err128 = {instancePath:instancePath+"/disableCheck",schemaPath:"#/properties/disableCheck/type",keyword:"type",params:{type: schema20.properties.disableCheck.type},message:"must be boolean,string",schema:schema20.properties.disableCheck.type,parentSchema:schema20.properties.disableCheck,data:data92};
 if(vErrors === null){
 vErrors = [err128];
 }
 else {
 vErrors.push(err128);
+}
+errors++;
+}
+}
+if(data.disableGC !== undefined){
+let data93 = data.disableGC;
+if((typeof data93 !== "boolean") && (typeof data93 !== "string")){
+const err129 = {instancePath:instancePath+"/disableGC",schemaPath:"#/properties/disableGC/type",keyword:"type",params:{type: schema20.properties.disableGC.type},message:"must be boolean,string",schema:schema20.properties.disableGC.type,parentSchema:schema20.properties.disableGC,data:data93};
+if(vErrors === null){
+vErrors = [err129];
+}
+else {
+vErrors.push(err129);
+}
+errors++;
+}
+}
+if(data.loadOnlyInlinedPlugins !== undefined){
+let data94 = data.loadOnlyInlinedPlugins;
+if((typeof data94 !== "boolean") && (typeof data94 !== "string")){
+const err130 = {instancePath:instancePath+"/loadOnlyInlinedPlugins",schemaPath:"#/properties/loadOnlyInlinedPlugins/type",keyword:"type",params:{type: schema20.properties.loadOnlyInlinedPlugins.type},message:"must be boolean,string",schema:schema20.properties.loadOnlyInlinedPlugins.type,parentSchema:schema20.properties.loadOnlyInlinedPlugins,data:data94};
+if(vErrors === null){
+vErrors = [err130];
+}
+else {
+vErrors.push(err130);
+}
+errors++;
+}
+}
+}
+else {
+const err131 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema20.type,parentSchema:schema20,data};
+if(vErrors === null){
+vErrors = [err131];
+}
+else {
+vErrors.push(err131);
 }
 errors++;
 }

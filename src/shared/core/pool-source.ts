@@ -9,6 +9,7 @@ import { held, release, retain } from '../ipam/leases.ts';
 import { formatSet, type RangeSet } from '../ipam/ranges.ts';
 import { type Addr, formatAddr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';
+import { given } from '../model/given.ts';
 import type { Route } from '../model/route.ts';
 import type { LocalStore } from '../store/store.ts';
 import type { IpamResult, LocalSource } from './core.ts';
@@ -17,6 +18,8 @@ import type { IpamResult, LocalSource } from './core.ts';
 export interface PoolSpec {
   readonly sets: readonly RangeSet[];
   readonly requested: readonly Addr[];
+  /** HostLocalSpec.reserved. */
+  readonly reserved?: readonly Addr[];
   readonly routes: readonly Route[];
   readonly dns: Dns;
   /** `<dataDir>/<network>`. */
@@ -27,12 +30,12 @@ export interface PoolSpec {
 
 /** The built-in IPAM: allocates one address from each range set. */
 export function poolSource(spec: PoolSpec, owner: Attachment, identity: HostIdentity): LocalSource {
-  const { scope, sets } = spec;
+  const { scope, sets, requested, reserved } = spec;
   return {
     ...leaseKeeper(scope, owner, identity),
     acquire: (store) => {
       importDirectory(store, scope, identity);
-      const addresses = allocate(store, { scope, sets, requested: spec.requested, owner });
+      const addresses = allocate(store, { scope, sets, requested, owner, ...given({ reserved }) });
       return { addresses, routes: spec.routes, dns: spec.dns } satisfies IpamResult;
     },
     ...(spec.writeFiles && { record: (store: LocalStore) => writeFiles(store, scope, held(store, scope, owner)) }),
@@ -84,8 +87,8 @@ function assertHeld(store: LocalStore, scope: string, owner: Attachment, expecte
   );
 }
 
-function assertRoom(store: LocalStore, { scope, sets }: PoolSpec): void {
-  for (const [i, { total, leased }] of free(store, scope, sets).entries()) {
+function assertRoom(store: LocalStore, { scope, sets, reserved }: PoolSpec): void {
+  for (const [i, { total, leased }] of free(store, scope, sets, reserved).entries()) {
     if (BigInt(leased) < total) continue;
     throw fault.unavailable(
       'STATUS',

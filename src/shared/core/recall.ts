@@ -48,14 +48,16 @@ function goneOf(links: Links, rows: readonly Endpoint[]): Endpoint[] {
   return rows.filter(({ attachment }) => gone.has(attachmentDigest(attachment)));
 }
 
-/** The networks that bridges name and no record has. */
+/** The networks that bridges and shims name and no record has. */
 function networksOf(links: readonly LinkState[], { networks, bootId }: Known): NetworkRow[] {
   const names = new Set(networks.map(({ name }) => name));
   return links.flatMap((link): NetworkRow[] => {
     const made = parseDeviceAlias(link.alias);
-    if (made === undefined || link.kind !== 'bridge' || names.has(made.network)) return [];
+    const { kind } = link;
+    if (made === undefined || names.has(made.network)) return [];
+    if (kind !== 'bridge' && kind !== 'macvlan' && kind !== 'ipvlan') return [];
     names.add(made.network);
-    const owned = [{ kind: 'link', name: link.name, link: 'bridge' }] as const;
+    const owned = [{ kind: 'link', name: link.name, link: kind }] as const;
     return [{ name: made.network, driver: made.driver, device: link.name, bootId, owned }];
   });
 }

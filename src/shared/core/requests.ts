@@ -1,7 +1,7 @@
 import type { Bandwidth } from '../config/bandwidth.ts';
 import type { Dns } from '../config/dns.ts';
 import type { NetworkSpec } from '../config/network-spec.ts';
-import type { Assigned, Driver, InterfaceReport, LoneDriver } from '../drivers/driver.ts';
+import type { Assigned, Driver, InterfaceReport, LoneDriver, NetworkDriver } from '../drivers/driver.ts';
 import type { Rules } from '../drivers/rules.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
 import type { Endpoint } from '../model/endpoint.ts';
@@ -37,6 +37,15 @@ export interface EndpointRequest extends AttachRequest {
 /** One attachment to create or to check, by a driver whose interfaces have no side on the host. */
 export interface LoneRequest extends AttachRequest {
   readonly driver: LoneDriver;
+  /** What its network has on the host; absent: nothing. */
+  readonly onHost?: HostPart;
+}
+
+/** What the host has of a network whose interfaces have no side on it. */
+export interface HostPart {
+  readonly driver: NetworkDriver;
+  readonly driverName: string;
+  readonly spec: NetworkSpec;
 }
 
 /** One attachment to delete: its identity, and hints for when it has no record. */

@@ -1,4 +1,4 @@
-import type { Addressing, Driver } from '../drivers/driver.ts';
+import type { Addressing, NetworkDriver } from '../drivers/driver.ts';
 import type { Host, Namespace, View, ViewQuery } from '../host/host.ts';
 
 /** A view with nothing in it. */
@@ -19,7 +19,7 @@ export const EMPTY_VIEW: View = {
 };
 
 /** Reads all that `driver` queries from the host. */
-export function observeNetwork(host: Host, ns: Namespace, driver: Driver, addressing: Addressing): View {
+export function observeNetwork(host: Host, ns: Namespace, driver: NetworkDriver, addressing: Addressing): View {
   return observeStepwise(host, ns, (seen) => driver.query(seen, addressing));
 }
 

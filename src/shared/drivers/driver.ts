@@ -41,11 +41,8 @@ export interface InterfaceReport {
   readonly inSandbox: boolean;
 }
 
-/**
- * A driver that creates an interface for each endpoint. All methods are pure: they plan from the view that they query.
- * To add a driver, implement this in a folder of its own; src/shared/README.md lists the other places.
- */
-export interface Driver {
+/** What a driver makes on the host for a network, whatever its endpoints are. All methods are pure. */
+export interface NetworkDriver {
   /**
    * Host devices of the network. The first one carries it: its lock guards endpoints and lifetimes. Empty where each
    * endpoint has a device of its own.
@@ -63,6 +60,13 @@ export interface Driver {
   planNetwork(view: View, addressing: Addressing): Plan;
   /** Entries that guard the network's bridge, besides those of its ports; empty for ports without guards. */
   networkGuards(addressing: Addressing): readonly BridgeEntry[];
+}
+
+/**
+ * A driver that creates an interface for each endpoint. All methods are pure: they plan from the view that they query.
+ * To add a driver, implement this in a folder of its own; src/shared/README.md lists the other places.
+ */
+export interface Driver extends NetworkDriver {
   /** Facts of both ends of the interface, but for `host`. */
   describeLink(view: View, names: EndpointNames): LinkFacts;
   /** What the host side itself has. Absent where it is a bridge port. */

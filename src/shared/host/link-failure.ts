@@ -29,10 +29,12 @@ const CONFIG: Readonly<Record<LinkKind['kind'], string>> = {
   ifb: 'CONFIG_IFB',
 };
 
-/** Says that the kernel lacks the kind of a link to create; undefined where it refused it for another reason. */
+/** Says what the kernel lacks for a link to create; undefined where it refused it for another reason. */
 export function missingKind(op: Op, errno: number, text: string): string | undefined {
-  if (op.op !== 'link.create' || errno !== EOPNOTSUPP || text !== UNKNOWN_KIND) return undefined;
-  return `this kernel has no ${op.link.kind} (${CONFIG[op.link.kind]})`;
+  if (op.op !== 'link.create' || errno !== EOPNOTSUPP) return undefined;
+  if (text === UNKNOWN_KIND) return `this kernel has no ${op.link.kind} (${CONFIG[op.link.kind]})`;
+  const filters = op.link.kind === 'bridge' && op.link.vlanFiltering === true;
+  return filters ? 'this kernel has no VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)' : undefined;
 }
 
 /** Why the kernel refused to create the link, as far as the numbers of its parent tell. */

@@ -16,6 +16,8 @@ export interface AllocationRequest {
   readonly sets: readonly RangeSet[];
   /** Addresses that the result must contain. Each set takes the first one that is in one of its ranges. */
   readonly requested: readonly Addr[];
+  /** Addresses that are never given, besides those on record. */
+  readonly reserved?: readonly Addr[];
   readonly owner: Attachment;
 }
 
@@ -45,11 +47,11 @@ export interface Search {
  * has an address of the set; `invalid-config` if no set can give a requested address.
  */
 export function allocate(store: LocalStore, request: AllocationRequest): Allocation[] {
-  const { scope, sets, requested, owner } = request;
+  const { scope, sets, requested, reserved, owner } = request;
   const wanted = assignRequests(sets, requested);
   return store.transaction(() => {
     refuseSecond(store, request);
-    const never = neverGiven(store, scope, sets);
+    const never = neverGiven(store, scope, sets, reserved);
     for (const address of wanted) if (address !== undefined) refuseReserved(address, never);
     return sets.map((set, index) => {
       const search = { scope, set, cursor: cursorKey(scope, index), never };
@@ -80,12 +82,12 @@ function refuseReserved(address: Addr, never: readonly Addr[]): void {
   if (never.some((other) => sameAddr(other, address))) throw reservedTaken(address);
 }
 
-/** The error for an address that a Docker network has reserved. */
+/** The error for an address that a network has reserved. */
 export function reservedTaken(address: Addr): NetError {
   return fault.conflict(
     'ipam',
     `address ${formatAddr(address)}`,
-    'a Docker network has it as gateway or auxiliary address',
+    'a network has reserved it, as gateway, as auxiliary address or for the host itself',
     'Ask for another address',
   );
 }

@@ -1,6 +1,7 @@
-import { type Addr, parseAddr, sameAddr } from '../model/addr.ts';
+import { basename } from 'node:path';
+import { type Addr, parseAddr } from '../model/addr.ts';
 import type { LeaseTable, LocalStore } from '../store/store.ts';
-import { capacity, gatewaysOf, type RangeSet, usable, within } from './ranges.ts';
+import { capacity, distinctAddrs, gatewaysOf, type RangeSet, usable, within } from './ranges.ts';
 
 /** How full a range set is. A /64 has more addresses than a double counts, so `total` is a bigint. */
 export interface Usage {
@@ -9,8 +10,13 @@ export interface Usage {
 }
 
 /** Counts the addresses that each set can give, and how many of them are leased. */
-export function free(store: LocalStore, scope: string, sets: readonly RangeSet[]): Usage[] {
-  const never = neverGiven(store, scope, sets);
+export function free(
+  store: LocalStore,
+  scope: string,
+  sets: readonly RangeSet[],
+  reserved: readonly Addr[] = [],
+): Usage[] {
+  const never = neverGiven(store, scope, sets, reserved);
   return sets.map((set) => usage(store.leases, scope, set, never));
 }
 
@@ -27,17 +33,31 @@ export function usage(leases: LeaseTable, scope: string, set: RangeSet, never: r
   return { total: capacity(set, never), leased };
 }
 
-/** The addresses of a scope that dockerd has reserved, gateways and auxiliary ones, each once. */
+/**
+ * The addresses of a scope that are not for endpoints, each once: the gateways and auxiliary addresses that dockerd has
+ * reserved, and those that the host has on its network.
+ */
 export function reservedIn(store: LocalStore, scope: string): Addr[] {
   const texts = store.pools.list(scope).flatMap(({ reserved, gateway = [] }) => [...reserved, gateway].flat());
-  return [...new Set(texts)].flatMap((text) => parseAddr(text) ?? []);
+  return [...new Set([...texts, ...hostAddressesIn(store, scope)])].flatMap((text) => parseAddr(text) ?? []);
 }
 
 /**
- * The addresses that endpoints never get, each once: the gateways of all sets, and the reserved ones of their scope.
+ * The addresses that endpoints never get, each once: the gateways of all sets, the reserved ones of their scope, and
+ * `reserved`.
  */
-export function neverGiven(store: LocalStore, scope: string, sets: readonly RangeSet[]): Addr[] {
-  const gateways = gatewaysOf(sets);
-  const reserved = reservedIn(store, scope);
-  return [...gateways, ...reserved.filter((address) => !gateways.some((gateway) => sameAddr(gateway, address)))];
+export function neverGiven(
+  store: LocalStore,
+  scope: string,
+  sets: readonly RangeSet[],
+  reserved: readonly Addr[] = [],
+): Addr[] {
+  return distinctAddrs([...gatewaysOf(sets), ...reservedIn(store, scope), ...reserved]);
+}
+
+/** The addresses that the host has on the network of a scope. A CNI scope is `<dataDir>/<network>`. */
+function hostAddressesIn({ networks }: LocalStore, scope: string): readonly string[] {
+  const spec = networks.get(basename(scope))?.spec;
+  if (spec?.scope !== scope || (spec.options.driver !== 'macvlan' && spec.options.driver !== 'ipvlan')) return [];
+  return spec.options.hostAccess?.addresses ?? [];
 }

@@ -38,7 +38,7 @@ export function formatDeviceAlias(driver: string, network: string): string {
 
 /** The inverse of formatDeviceAlias; undefined for any other text. */
 export function parseDeviceAlias(text: string | undefined): { driver: string; network: string } | undefined {
-  const [, driver, network] = /^isthmus (bridge|overlay) net=(\S+)$/.exec(text ?? '') ?? [];
+  const [, driver, network] = /^isthmus (bridge|overlay|macvlan|ipvlan) net=(\S+)$/.exec(text ?? '') ?? [];
   return driver === undefined || network === undefined ? undefined : { driver, network };
 }
 

@@ -130,7 +130,7 @@ const onDevice = is.record({ dev: is.device, address: is.prefix });
 
 /** Owned */
 export const owned = is.variant('kind', {
-  link: is.record({ name: is.device, link: is.oneOf('bridge', 'veth', 'vxlan') }),
+  link: is.record({ name: is.device, link: is.oneOf('bridge', 'veth', 'vxlan', 'macvlan', 'ipvlan') }),
   promisc: is.record({ dev: is.device }),
   localnet: is.record({ dev: is.device }),
   address: onDevice,
@@ -160,11 +160,23 @@ const bridge = {
   ipv6: is.optional(is.oneOf('on', 'off', 'reference')),
 };
 
+/** ParentedOptions */
+const parented = {
+  ...{ master: is.optional(is.device), mtu: is.optional(is.u32), linkInContainer: is.flag },
+  hostAccess: is.optional(is.record({ addresses: is.list(is.addr), routes: is.list(is.prefix) })),
+};
+
 /** The options of a NetworkSpec. */
 const options = is.variant('driver', {
   null: is.record({}),
   bridge: is.record(bridge),
   ptp: is.record({ mtu: is.optional(is.u32) }),
+  macvlan: is.record({
+    ...parented,
+    mode: is.oneOf('private', 'vepa', 'bridge', 'passthru'),
+    bcQueueLength: is.optional(is.u32),
+  }),
+  ipvlan: is.record({ ...parented, mode: is.oneOf('l2', 'l3', 'l3s'), flag: is.oneOf('bridge', 'private', 'vepa') }),
   overlay: is.record({
     network: is.text,
     mode: is.oneOf('shared', 'per-host'),

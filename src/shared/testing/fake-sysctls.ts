@@ -9,6 +9,7 @@ const CONF: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     accept_local: '0',
     arp_accept: '0',
     arp_announce: '0',
+    arp_filter: '0',
     arp_ignore: '0',
     arp_notify: '0',
     forwarding: '0',

@@ -1,5 +1,5 @@
-import type { Addressing } from '../../drivers/driver.ts';
-import { networkEntries } from '../../drivers/rules.ts';
+import type { Addressing, NetworkDriver } from '../../drivers/driver.ts';
+import { networkEntries, type Rules } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
 import { asNetError, type NetError } from '../../errors/net-error.ts';
 import type { View, ViewQuery } from '../../host/host.ts';
@@ -112,7 +112,9 @@ export async function checkSource(core: Core, { source }: AttachRequest, { addre
 
 /** Throws `drift` if planning the network again yields a step, or if an administrator shut its bridge. */
 async function checkNetwork(core: Core, request: EndpointRequest, addressing: Addressing): Promise<void> {
-  const [first] = await missingOps(core, request, addressing);
+  const { attachment, driver } = request;
+  const rules = rulesFor(core.store.networks.get(attachment.network), request.rules);
+  const [first] = await missingOps(core, driver, rules, addressing);
   if (first === undefined) return await checkZone(core, request, addressing);
   const { what, hint } = lackOf(first);
   throw fault.drift('CHECK', `network ${request.attachment.network}`, what, hint);
@@ -127,14 +129,15 @@ async function checkZone(core: Core, { attachment, rules }: EndpointRequest, add
   throw fault.drift('CHECK', `network ${attachment.network}`, what, 'Move it to the zone trusted, or out of its zone');
 }
 
-async function missingOps(
+/** The steps that the network still needs on the host. Throws NetError `drift` if it cannot have them. */
+export async function missingOps(
   core: Core,
-  { attachment, driver, rules }: EndpointRequest,
+  driver: NetworkDriver,
+  rules: Rules | undefined,
   addressing: Addressing,
 ): Promise<readonly Op[]> {
   try {
-    const known = core.store.networks.get(attachment.network);
-    return (await planFor(core, driver, rulesFor(known, rules), addressing)).plan.ops;
+    return (await planFor(core, driver, rules, addressing)).plan.ops;
   } catch (thrown) {
     const { subject, what, hint } = asNetError(thrown, 'CHECK');
     throw fault.drift('CHECK', subject, what, hint, { cause: thrown });

@@ -1,17 +1,19 @@
 import { kindOf } from '../../drivers/lone/link.ts';
+import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { Namespace, View } from '../../host/host.ts';
 import type { LoneEndpoint } from '../../model/endpoint.ts';
 import { formatRoute } from '../../model/route.ts';
-import type { Core } from '../core.ts';
+import { type Core, NO_ADDRESSES } from '../core.ts';
 import { desired } from '../desired.ts';
-import { drift, opDrift } from '../diff.ts';
-import type { Expectation, LoneRequest } from '../requests.ts';
+import { drift, lackOf, opDrift } from '../diff.ts';
+import type { Expectation, HostPart, LoneRequest } from '../requests.ts';
 import { EMPTY_VIEW } from '../view.ts';
 import {
   checkSource,
   firstOf,
   missingAddress,
+  missingOps,
   missingRoute,
   otherNamespace,
   sandboxQueryOf,
@@ -29,16 +31,26 @@ export async function checkLone(core: Core, request: LoneRequest, expected: Expe
   if (row.sandbox.id !== sandbox.id) throw otherNamespace(request);
   await checkSource(core, request, expected);
   if (row.link.link.kind === 'userspace') return;
+  const lost = missingParent(core, row, sandbox);
+  if (lost !== undefined) throw lost;
+  if (request.onHost !== undefined) await checkHostPart(core, attachment.network, request.onHost);
   const { ops } = desired(row);
   const inside = host.observe(sandbox, sandboxQueryOf(attachment.ifName, ops));
   const routes = expected.routes.map(formatRoute);
   const found =
-    missingParent(core, row, sandbox) ??
     missingLink(row, inside, expected) ??
     missingAddress(row, inside, expected) ??
     firstOf(ops, (op) => opDrift(op, EMPTY_VIEW, inside, routes)) ??
     firstOf(routes, (route) => missingRoute(route, ops, inside));
   if (found !== undefined) throw found;
+}
+
+/** Throws NetError `drift` if the host lacks what the network has on it. */
+async function checkHostPart(core: Core, network: string, { driver }: HostPart): Promise<void> {
+  const [first] = await missingOps(core, driver, undefined, NO_ADDRESSES);
+  if (first === undefined) return;
+  const { what, hint } = lackOf(first);
+  throw fault.drift('CHECK', `network ${network}`, what, hint);
 }
 
 /** The kernel deletes an interface with its parent, without a word in the sandbox. */

@@ -14,6 +14,7 @@ import { assertOther } from '../ambient.ts';
 import { attachmentKey, transition } from '../apply.ts';
 import { type Core, type IpamResult, NO_ADDRESSES } from '../core.ts';
 import { execute } from '../execute.ts';
+import { ensureNetwork, recordSpec } from '../networks/network.ts';
 import type { EndpointReport, LoneRequest } from '../requests.ts';
 import { observeStepwise } from '../view.ts';
 import { awaitAddresses, awaitRunning } from './await-addresses.ts';
@@ -38,7 +39,8 @@ export async function createLone(core: Core, request: LoneRequest): Promise<Endp
   using _lock = await core.lock(attachmentKey(request.attachment));
   core.mark?.('lock');
   await clearWay(core, request, sandbox);
-  const { source } = request;
+  const { source, attachment } = request;
+  let isRenewed = false;
   let begun: Begun | undefined;
   let built: Begun | undefined;
   await transition(core, 'ADD', {
@@ -50,13 +52,25 @@ export async function createLone(core: Core, request: LoneRequest): Promise<Endp
     apply: async () => {
       if (begun === undefined) throw new Error('a transition began without facts');
       if (source?.kind === 'local') source.record?.(core.store);
+      isRenewed = await ensureHostPart(core, request);
       built = await build(core, request, sandbox, begun);
       return built.facts;
+    },
+    commit: () => {
+      if (isRenewed && request.onHost !== undefined) recordSpec(core, { ...request.onHost, attachment });
     },
     revert: () => removeEndpoint(core, asRemoval(request), sandbox),
   });
   if (built === undefined) throw new Error('a transition ended without facts');
   return report(core, request, sandbox, built.result);
+}
+
+/** Ensures what the network has on the host. True if its spec differs from the recorded one. */
+async function ensureHostPart(core: Core, { attachment, onHost }: LoneRequest): Promise<boolean> {
+  if (onHost === undefined) return false;
+  const { isRenewed } = await ensureNetwork(core, { attachment, ...onHost }, NO_ADDRESSES);
+  core.mark?.('network');
+  return isRenewed;
 }
 
 /** Creates the interface in the kernel. Asks a delegate for addresses once it is up. */

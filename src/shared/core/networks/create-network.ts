@@ -17,8 +17,9 @@ import { execute, reverse } from '../execute.ts';
 import { noteNewBridge } from '../known-macs.ts';
 import { assertAlone } from './alone.ts';
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
+import { assertHostAddresses } from './host-addresses.ts';
 import { isForeign, planFor } from './network.ts';
-import { carrierOf, deviceKey, driverOf, isUsed, networkAddressing, withHolders } from './record.ts';
+import { carrierOf, deviceKey, isUsed, networkAddressing, networkDriverOf, withHolders } from './record.ts';
 import { removeNetwork } from './remove-network.ts';
 
 /** A request for a Network that exists, with or without endpoints, until its holder releases it. */
@@ -52,7 +53,7 @@ export async function createNetwork(core: Core, request: NetworkRequest): Promis
 
 /** Name of the bridge; empty for a Network without a device. */
 function deviceOf({ spec, name }: NetworkRequest): string {
-  const driver = driverOf(spec.options, name);
+  const driver = networkDriverOf(spec.options, name);
   return driver === undefined ? '' : carrierOf(driver);
 }
 
@@ -95,6 +96,7 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
   store.transaction(() => {
     assertUnchanged(before, store.networks.get(name));
     if (!isJoined) assertAlone(core, name, spec);
+    assertHostAddresses(store, spec);
     store.networks.put(row);
     if (before?.bootId !== bootId) noteNewBridge(core, row, plan.ops);
   });
@@ -132,7 +134,7 @@ function agreed(row: NetworkRow, request: NetworkRequest): NetworkSpec {
 }
 
 async function planOf(core: Core, name: string, spec: NetworkSpec): Promise<Plan> {
-  const driver = driverOf(spec.options, name);
+  const driver = networkDriverOf(spec.options, name);
   if (driver === undefined) return EMPTY_PLAN;
   const rules = spec.rules === undefined ? undefined : { ...spec.rules, mappings: [] };
   const { plan } = await planFor(core, driver, rules, driver.complete(networkAddressing(spec)));

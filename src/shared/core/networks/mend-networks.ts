@@ -15,7 +15,7 @@ import type { Mended } from '../endpoints/mend-endpoints.ts';
 import { execute, reverse } from '../execute.ts';
 import { noteNewBridge } from '../known-macs.ts';
 import { planFor } from './network.ts';
-import { deviceKey, driverOf, isHeld, isUsed, networkAddressing } from './record.ts';
+import { deviceKey, isHeld, isUsed, networkAddressing, networkDriverOf } from './record.ts';
 
 /**
  * Restores every Network that has a holder or endpoints, after a reboot, a deleted bridge or flushed entries. Continues
@@ -105,7 +105,7 @@ async function planOf(
   row: NetworkRow,
 ): Promise<{ readonly ops: readonly Op[]; readonly undo: readonly Op[] }> {
   const { spec, name } = row;
-  const driver = spec === undefined ? undefined : driverOf(spec.options, name);
+  const driver = spec === undefined ? undefined : networkDriverOf(spec.options, name);
   if (spec === undefined || driver === undefined) return { ops: [], undo: [] };
   const rules = spec.rules === undefined ? undefined : { ...spec.rules, mappings: [] };
   const ofEndpoints = isHeld(row) ? [] : endpointAddresses(core, name);

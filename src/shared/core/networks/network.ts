@@ -1,5 +1,5 @@
 import type { NetworkSpec } from '../../config/network-spec.ts';
-import type { Addressing, Driver } from '../../drivers/driver.ts';
+import type { Addressing, NetworkDriver } from '../../drivers/driver.ts';
 import type { Rules } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
 import { NetError } from '../../errors/net-error.ts';
@@ -15,6 +15,7 @@ import { noteNewBridge } from '../known-macs.ts';
 import { observeNetwork } from '../view.ts';
 import { assertOwnAddresses } from './alone.ts';
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
+import { assertHostAddresses } from './host-addresses.ts';
 import { carrierOf, deviceKey, formatHolders, isHeld, rulesFor, specFor, withHolders } from './record.ts';
 import { removeNetwork } from './remove-network.ts';
 import { missingGuards, missingRules } from './rules.ts';
@@ -22,7 +23,7 @@ import { missingGuards, missingRules } from './rules.ts';
 export interface NetworkIdentity {
   readonly attachment: Attachment;
   readonly driverName: string;
-  readonly driver: Driver;
+  readonly driver: NetworkDriver;
   readonly rules?: Rules;
   /** Spec that the call requests; absent: the recorded spec stays. */
   readonly spec?: NetworkSpec;
@@ -85,6 +86,7 @@ async function completeNetwork(core: Core, identity: NetworkIdentity, addressing
     const row = withHolders({ ...bare, ...given({ spec: made }) }, known?.holders ?? []);
     store.transaction(
       () => {
+        if (spec !== undefined) assertHostAddresses(store, spec);
         store.networks.put(row);
         if (!isSame) noteNewBridge(core, row, plan.ops);
       },
@@ -104,7 +106,7 @@ export function recordSpec({ store }: Core, { attachment, spec }: NetworkIdentit
 /** The steps that the Network still needs for its device and packet filter, and the view that they are planned from. */
 export async function planFor(
   core: Core,
-  driver: Driver,
+  driver: NetworkDriver,
   rules: Rules | undefined,
   addressing: Addressing,
 ): Promise<{ readonly view: View; readonly plan: Plan }> {

@@ -1,6 +1,7 @@
 import type { NetworkSpec } from '../../config/network-spec.ts';
 import { bridgeDriver } from '../../drivers/bridge/bridge.ts';
-import type { Addressing, Assigned, Driver } from '../../drivers/driver.ts';
+import type { Addressing, Assigned, Driver, NetworkDriver } from '../../drivers/driver.ts';
+import { shimDriver } from '../../drivers/lone/shim.ts';
 import { overlayDriver } from '../../drivers/overlay/overlay.ts';
 import { ptpDriver } from '../../drivers/ptp/ptp.ts';
 import type { Rules } from '../../drivers/rules.ts';
@@ -18,7 +19,7 @@ export function deviceKey({ name, device }: Pick<NetworkRow, 'name' | 'device'>)
 }
 
 /** The device that carries the driver's network; empty without one (ptp). */
-export function carrierOf({ devices: [device = ''] }: Pick<Driver, 'devices'>): string {
+export function carrierOf({ devices: [device = ''] }: Pick<NetworkDriver, 'devices'>): string {
   return device;
 }
 
@@ -61,7 +62,17 @@ export function rulesFor(known: NetworkRow | undefined, asked: Rules | undefined
   return { ...kept, options: { ...kept.options, ports }, mappings: asked?.mappings ?? [] };
 }
 
-/** The driver that plans the Network and its endpoints; undefined if it has no interfaces (null). */
+/** The driver that plans the Network; undefined if it has nothing on the host. */
+export function networkDriverOf(options: NetworkSpec['options'], network: string): NetworkDriver | undefined {
+  if (options.driver !== 'macvlan' && options.driver !== 'ipvlan') return driverOf(options, network);
+  const { hostAccess } = options;
+  return hostAccess === undefined ? undefined : shimDriver({ ...options, hostAccess }, network);
+}
+
+/**
+ * The driver that plans the Network and its endpoints; undefined if these have no side on the host (macvlan), or no
+ * interface (null).
+ */
 export function driverOf(options: NetworkSpec['options'], network: string): Driver | undefined {
   if (options.driver === 'overlay') return overlayDriver(options, network);
   if (options.driver === 'ptp') return ptpDriver(options);

@@ -5,7 +5,8 @@ import type { EndpointConfig, InterfaceConfig } from '../../config/plugin-config
 import type { PtpOptions } from '../../config/ptp.ts';
 import { atLeast } from '../../config/versions.ts';
 import type { AddressSource, Core } from '../../core/core.ts';
-import type { EndpointRequest, LoneRequest } from '../../core/requests.ts';
+import { networkDriverOf } from '../../core/networks/record.ts';
+import type { EndpointRequest, HostPart, LoneRequest } from '../../core/requests.ts';
 import { bridgeDriver } from '../../drivers/bridge/bridge.ts';
 import { loneDriver } from '../../drivers/lone/drivers.ts';
 import { ptpDriver } from '../../drivers/ptp/ptp.ts';
@@ -139,7 +140,15 @@ function loneOf(call: PluginCall, config: LoneConfig, core: Core): LoneTarget {
   const node = options.driver === 'host-device' ? deviceNodeOf(options.by) : undefined;
   const driver = loneDriver(withMaster(options, call), node);
   const request = { attachment, role: 'interface', netns, ownNamespace, driver, aliases } as const;
-  return { kind: 'lone', request: { ...request, ...given({ source, mac }) }, ...given({ dns }) };
+  const onHost = hostPartOf(attachment.network, config);
+  return { kind: 'lone', request: { ...request, ...given({ source, mac, onHost }) }, ...given({ dns }) };
+}
+
+function hostPartOf(network: string, { options, ipam }: LoneConfig): HostPart | undefined {
+  if (options.driver !== 'macvlan' && options.driver !== 'ipvlan') return undefined;
+  const driver = networkDriverOf(options, network);
+  const { driver: driverName } = options;
+  return driver && { driver, driverName, spec: specOf(network, { options, ...given({ ipam }) }, undefined) };
 }
 
 /** ipvlan without `master` behind another plugin of a list: the parent is the only interface of that plugin's result. */
