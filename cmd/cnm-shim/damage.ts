@@ -1,3 +1,4 @@
+import { isOnParent } from '../../src/shared/config/parented.ts';
 import { attachmentKey } from '../../src/shared/core/apply.ts';
 import type { Core } from '../../src/shared/core/core.ts';
 import { desiredEntries } from '../../src/shared/core/desired.ts';
@@ -99,9 +100,10 @@ function suspectsOf(core: Records, changes: readonly KernelChange[]): Suspect[] 
   });
 }
 
-/** The bridge and the devices created with it, such as that of a VLAN's gateway. */
-function devicesOf({ device, owned }: NetworkRow): string[] {
-  return [device, ...owned.flatMap((one) => (one.kind === 'link' ? [one.name] : []))];
+/** The bridge and the devices created with it, such as that of a VLAN's gateway; of a parent only one that we made. */
+function devicesOf({ device, driver, owned }: NetworkRow): string[] {
+  const found = isOnParent(driver) ? [] : [device];
+  return [...found, ...owned.flatMap((one) => (one.kind === 'link' ? [one.name] : []))];
 }
 
 /** The lock of a damaged link. Reads the endpoints only if the link belongs to no network. */

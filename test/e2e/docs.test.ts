@@ -226,6 +226,16 @@ describe("the documentation's examples", function () {
       );
     });
 
+    it('connect a container of Docker with a LAN', () => {
+      const lan = 'ip netns add lan && ip link add eth1 up type veth peer name eth0 netns lan';
+      host.run('sh', '-c', `${lan} && ip -n lan addr add 10.9.0.1/24 dev eth0 && ip -n lan link set eth0 up`);
+      try {
+        assert.match(succeed('macvlan and ipvlan', DOCKER), / 0% packet loss/);
+      } finally {
+        host.run('sh', '-c', 'ip link delete eth1; ip netns delete lan');
+      }
+    });
+
     it('connect a container of Docker with a pod', () => {
       const said = succeed('One network for both', DOCKER);
       assert.match(said, / 0% packet loss/);

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import type { ParentedOptions } from '../../src/shared/config/read-host-access.ts';
+import type { HostAccessOptions } from '../../src/shared/config/read-host-access.ts';
 import { networkDriverOf } from '../../src/shared/core/networks/record.ts';
 import { observeNetwork } from '../../src/shared/core/view.ts';
 import { shimName } from '../../src/shared/drivers/lone/shim.ts';
@@ -25,7 +25,7 @@ const NIC: FakeSeed = {
 const SHIM = { name: shimName('lan'), kind: 'macvlan', alias: 'isthmus macvlan net=lan', linkIndex: 2 };
 
 interface Scenario {
-  readonly options: ParentedOptions;
+  readonly options: HostAccessOptions;
   readonly own?: FakeSeed;
 }
 
@@ -128,7 +128,7 @@ describe('host access plans', () => {
     });
 });
 
-function labOf(options: ParentedOptions, own: FakeSeed) {
+function labOf(options: HostAccessOptions, own: FakeSeed) {
   const host = new FakeHost({ own, namespaces: {} });
   const driver = networkDriverOf(options, 'lan') ?? assert.fail('no host access');
   const nothing = { addresses: [], routes: [] };
@@ -136,7 +136,7 @@ function labOf(options: ParentedOptions, own: FakeSeed) {
 }
 
 /** The commands that make it, and those that take it away again, which leaves nothing. */
-function planText(options: ParentedOptions, own: FakeSeed): string {
+function planText(options: HostAccessOptions, own: FakeSeed): string {
   const { host, plan } = labOf(options, own);
   const before = host.toString();
   const { ops, undo } = plan();

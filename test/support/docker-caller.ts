@@ -38,6 +38,8 @@ export interface Start {
   readonly ports?: readonly Port[];
   readonly ip?: string;
   readonly mac?: string;
+  /** Path of the container's namespace; absent: one that dockerd has not made. */
+  readonly sandboxKey?: string;
   /** For networks of Docker's own IPAM, which does not run here. */
   readonly addresses?: readonly string[];
 }
@@ -149,7 +151,7 @@ export class DockerCaller implements Disposable {
   /** Up to Join; the interface waits in the host's namespace. */
   async connect(
     network: CalledNetwork,
-    { ports = [], ip, mac, addresses: given }: Start = {},
+    { ports = [], ip, mac, sandboxKey = '/run/docker/netns/none', addresses: given }: Start = {},
   ): Promise<CalledEndpoint> {
     const addresses = given ?? (await this.requestAddresses(network, ip));
     const id = randomBytes(32).toString('hex');
@@ -162,7 +164,7 @@ export class DockerCaller implements Disposable {
     if (mac !== undefined) assert.equal(made.MacAddress, undefined, 'dockerd refuses what it gave itself');
     const join = await this.call('NetworkDriver.Join', {
       ...ids,
-      SandboxKey: '/run/docker/netns/none',
+      SandboxKey: sandboxKey,
       Options: options,
     });
     const srcName = String((join.InterfaceName as Json | undefined)?.SrcName ?? '');
@@ -225,7 +227,7 @@ export function enter(host: TestNetns, container: TestNetns, { srcName, mac, add
   const name = `${(join.InterfaceName as Json).DstPrefix}0`;
   host.ip('link', 'set', srcName, 'netns', container.name);
   container.ip('link', 'set', srcName, 'name', name);
-  container.ip('link', 'set', name, 'address', mac);
+  if (mac !== '') container.ip('link', 'set', name, 'address', mac);
   for (const address of addresses) {
     container.ip('addr', 'add', address, 'dev', name, ...(address.includes(':') ? ['nodad'] : []));
   }

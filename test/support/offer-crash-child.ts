@@ -1,9 +1,10 @@
 /**
  * One call on endpoint 2 of the host at `argv[2]`, whose state is in `argv[3]`: `argv[4]` is offer, publish, replace or
- * withdraw. It kills itself right after step number `argv[5]`, counted from 0: an Op of the kernel, each alone, or a
+ * withdraw, or one of the calls on a network on a parent (`lan…`). It kills itself right after step number `argv[5]`, counted from 0: an Op of the kernel, each alone, or a
  * change of the packet filter. Ends as usual where there are not so many.
  */
 import { deleteOffered, offerEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
+import { createNetwork } from '../../src/shared/core/networks/create-network.ts';
 import { type PortRequest, publishPorts } from '../../src/shared/core/ports/publish-ports.ts';
 import type { NetError } from '../../src/shared/errors/net-error.ts';
 import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
@@ -12,6 +13,7 @@ import type { Op } from '../../src/shared/model/op.ts';
 import { die } from './compile-cache.ts';
 import { openCoreAt } from './offer-lab.ts';
 import { addressesOf, dockerRules, endpointOf, offerRequest } from './offers.ts';
+import { macvlan, networkRequest, offered, parentedOffer } from './parented.ts';
 
 const [, , path = '', stateDir = '', call = '', steps = ''] = process.argv;
 let left = Number(steps);
@@ -76,5 +78,8 @@ const CALLS: Readonly<Record<string, () => Promise<unknown>>> = {
   publish: () => publishPorts(core, endpoint, rules, addressesOf(2), [tcp(8080, 80), tcp(0, 81)]),
   replace: () => publishPorts(core, endpoint, rules, addressesOf(2), [tcp(8080, 80), tcp(8083, 83)]),
   withdraw: () => deleteOffered(core, endpoint),
+  lan: () => createNetwork(core, networkRequest(macvlan())),
+  'lan-offer': () => offerEndpoint(core, parentedOffer(macvlan())),
+  'lan-withdraw': () => deleteOffered(core, offered(2)),
 };
 await CALLS[call]?.();

@@ -117,10 +117,10 @@ export function makeOfferLab(count: number): OfferLab {
 }
 
 /** What dockerd does between Join and the start: the interface is in the container as eth0, with all it needs. */
-export function enter(host: TestNetns, container: TestNetns, { ifName }: Attachment, n: number, mac: string): void {
+export function enter(host: TestNetns, container: TestNetns, { ifName }: Attachment, n: number, mac?: string): void {
   host.ip('link', 'set', ifName, 'netns', container.name);
   container.ip('link', 'set', ifName, 'name', 'eth0');
-  container.ip('link', 'set', 'eth0', 'address', mac);
+  if (mac !== undefined) container.ip('link', 'set', 'eth0', 'address', mac);
   const { addresses } = addressesOf(n);
   container.run('sysctl', '-qw', 'net.ipv6.conf.eth0.disable_ipv6=0');
   for (const { address } of addresses) container.ip('addr', 'add', formatPrefix(address), 'dev', 'eth0');

@@ -80,7 +80,7 @@ describe('core: an offered endpoint', () => {
     const first = await offer(2);
     const before = host.toString();
     assert.deepEqual(await offer(2), first);
-    assert.deepEqual(await offer(2, { mac: first.mac, now: 5 }), first);
+    assert.deepEqual(await offer(2, { mac: first.mac ?? '', now: 5 }), first);
     assert.equal(host.toString(), before);
   });
 

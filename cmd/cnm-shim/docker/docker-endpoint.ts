@@ -2,7 +2,8 @@ import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import { attachmentKey } from '../../../src/shared/core/apply.ts';
 import { type Core, nameInDocker } from '../../../src/shared/core/core.ts';
 import { deleteOffered, offerEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
-import { driverOf } from '../../../src/shared/core/networks/record.ts';
+import { isOfferGone } from '../../../src/shared/core/endpoints/placed-offers.ts';
+import { offeringDriverOf } from '../../../src/shared/core/networks/record.ts';
 import { claimAddress } from '../../../src/shared/core/pools/pools.ts';
 import { publishPorts, unpublishPorts } from '../../../src/shared/core/ports/publish-ports.ts';
 import type { Addressing, Assigned } from '../../../src/shared/drivers/driver.ts';
@@ -18,7 +19,8 @@ import { isLinkGone } from './engine/differences.ts';
 import { shortId } from './network-options.ts';
 import { ownName } from './network-plan.ts';
 import { announce } from './overlay-network.ts';
-import { portRequests } from './port-options.ts';
+import { assertMac } from './parent-options.ts';
+import { portRequests, tellUnpublished } from './port-options.ts';
 import { firstGateway } from './shared-network.ts';
 import type { CreateEndpointRequest, EndpointIdentity, ProgramRequest } from './wire/messages.ts';
 import type { EndpointPorts } from './wire/messages-ports.ts';
@@ -61,7 +63,8 @@ export async function createDockerEndpoint(
 ): Promise<string | undefined> {
   const { network, spec, attachment } = placeOf(core, request);
   const addressing = addressingOf(spec, addressesOf(request), attachment);
-  const driver = driverOf(spec.options, network.network);
+  assertMac(spec.options, request);
+  const driver = offeringDriverOf(spec.options, network.network);
   if (driver === undefined) {
     await recordOnly(core, { network, spec, attachment }, addressing, now);
     return undefined;
@@ -88,6 +91,7 @@ export async function programPorts(core: Core, request: ProgramRequest): Promise
   const { network, spec, attachment } = placeOf(core, request);
   const { addresses = [] } = dockerFactsOf(endpointRow(core.store, attachment));
   const rules = rulesOf(spec, request);
+  tellUnpublished(core, spec.options, request);
   if (spec.options.driver === 'null' || rules === undefined) return;
   const prefixes = addresses.flatMap((text) => parsePrefix(text) ?? []);
   const addressing = addressingOf(spec, prefixes, attachment);
@@ -179,7 +183,7 @@ function addressesOf({ address, addressIPv6 }: CreateEndpointRequest): Prefix[] 
 }
 
 /** The addresses that dockerd assigned to the endpoint, with the gateways of their subnets. */
-function addressingOf(spec: NetworkSpec, addresses: readonly Prefix[], { containerId }: Attachment): Addressing {
+export function addressingOf(spec: NetworkSpec, addresses: readonly Prefix[], { containerId }: Attachment): Addressing {
   const subnets = spec.ranges.flatMap((set) => set.map(({ subnet }) => subnet));
   if (subnets.length > 0 && addresses.length === 0) {
     throw refused(
@@ -226,11 +230,12 @@ export async function deleteGone(core: Core): Promise<NetError[]> {
   if (rows.length === 0) return [];
   const links = linksNow(core);
   const errors: NetError[] = [];
-  for (const row of rows.filter((one) => isLinkGone(one, links))) {
+  for (const row of rows.filter((one) => isLinkGone(one, links) || isOfferGone(core, one))) {
     const { network, containerId } = row.attachment;
     core.log.info('docker.removed', { network, endpoint: containerId, reason: 'its interface is gone' });
     // Check again under the lock: dockerd may have created it again.
-    const when = (now: Endpoint | undefined): boolean => now !== undefined && isLinkGone(now, linksNow(core));
+    const when = (now: Endpoint | undefined): boolean =>
+      now !== undefined && (isLinkGone(now, linksNow(core)) || isOfferGone(core, now));
     errors.push(...(await deleteOffered(core, row.attachment, when)));
   }
   return errors;

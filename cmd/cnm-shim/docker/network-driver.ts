@@ -1,5 +1,7 @@
 import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
+import { parentedOf } from '../../../src/shared/config/parented.ts';
 import type { Core } from '../../../src/shared/core/core.ts';
+import { placeOffered } from '../../../src/shared/core/endpoints/placed-offers.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import { combineErrors, type NetError } from '../../../src/shared/errors/net-error.ts';
 import type { LogFields } from '../../../src/shared/log/log.ts';
@@ -20,6 +22,7 @@ import {
 import { createDockerNetwork, deleteDockerNetwork } from './docker-network.ts';
 import { modeOf, shortId } from './network-options.ts';
 import { assertFamilies, ignoredOptions, MAX_PREFIX, parseOptions } from './options.ts';
+import { isRouted } from './parent-options.ts';
 import { firstGateway } from './shared-network.ts';
 import {
   assertRequest,
@@ -27,9 +30,10 @@ import {
   decodeCreateNetwork,
   decodeEndpointIdentity,
   decodeGwAllocCheck,
+  decodeJoin,
   decodeNetworkIdentity,
   decodeProgram,
-  type EndpointIdentity,
+  type JoinRequest,
 } from './wire/messages.ts';
 
 /** Handles one request of one method; the core is open for the call. */
@@ -70,7 +74,7 @@ export const networkDriver: Readonly<Record<string, CoreHandler>> = {
     return { Value: ports.length === 0 ? {} : { 'isthmus.ports': ports.join(' ') } };
   },
 
-  Join: (body, core) => join(core, decodeEndpointIdentity(body)),
+  Join: (body, core) => join(core, decodeJoin(body)),
 
   // When an endpoint ends, dockerd may omit the call of Revoke.
   Leave: async (body, core) => done(await revokePorts(core, decodeEndpointIdentity(body))),
@@ -96,7 +100,9 @@ export const networkDriverFacts = (spansHosts: boolean): Readonly<Record<string,
     const { generic, internal } = request;
     const options = parseOptions(generic);
     assertFamilies(request, options);
-    const without = (family: Family): boolean => options.driver === 'null' || modeOf(options, family) === 'isolated';
+    // The gateway of a parent's network is a router of others: only the user knows its address.
+    const isNone = options.driver === 'null' || options.parented !== undefined;
+    const without = (family: Family): boolean => isNone || modeOf(options, family) === 'isolated';
     return { SkipIPv4: without(4) || (options.inhibit4 === true && internal), SkipIPv6: without(6) };
   },
 
@@ -126,22 +132,33 @@ export const networkDriverFacts = (spansHosts: boolean): Readonly<Record<string,
   },
 });
 
-/** Tells dockerd what to do with the interface in the container. Changes nothing, so dockerd may ask again. */
-function join(core: Core, request: EndpointIdentity): object {
+/** Tells dockerd what to do with the interface in the container. Changes nothing of it, so dockerd may ask again. */
+async function join(core: Core, request: JoinRequest): Promise<object> {
   const { network, spec, attachment } = placeOf(core, request);
   const { addresses = [], ifName } = dockerFactsOf(endpointRow(core.store, attachment));
   // Otherwise dockerd adds an interface on its own bridge (docker_gwbridge) as a way out.
   if (network.driver === 'null') return { DisableGatewayService: true };
+  const parented = parentedOf(spec.options);
+  if (parented !== undefined) await placeOffered(core, attachment, request.sandboxKey);
   const families = new Set(addresses.map((text): Family => (text.includes(':') ? 6 : 4)));
   const gateway4 = families.has(4) ? network.gateway4 : undefined;
   const gateway6 = families.has(6) ? network.gateway6 : undefined;
   return {
     InterfaceName: { SrcName: attachment.ifName, ...nameInside(ifName, network.ifPrefix) },
     ...given({ Gateway: gateway4, GatewayIPv6: gateway6 }),
-    StaticRoutes: [...poolRoutes(spec, families), ...(network.internal ? [] : staticRoutes(spec, families))],
+    StaticRoutes: [
+      ...poolRoutes(spec, families),
+      ...(parented && isRouted(parented) && !network.internal ? wayOut(families) : []),
+      ...(network.internal ? [] : staticRoutes(spec, families)),
+    ],
     // dockerd does not count an IPv6 gateway alone either.
-    ...(gateway4 === undefined ? { DisableGatewayService: true } : {}),
+    ...(gateway4 === undefined || parented !== undefined ? { DisableGatewayService: true } : {}),
   };
+}
+
+/** The parent is the way to everywhere. */
+function wayOut(families: ReadonlySet<Family>): object[] {
+  return [...families].map((family) => ({ Destination: formatPrefix(defaultRoute(family)), RouteType: CONNECTED }));
 }
 
 /**

@@ -19,6 +19,7 @@ import {
 } from '../../../src/shared/model/prefix.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
 import { DOCKER_KEYS, type DockerOptions, refusedOption } from './options.ts';
+import { parentedOptions } from './parent-options.ts';
 import type { CreateNetworkRequest, IpamData } from './wire/messages.ts';
 
 /** The subnets that Docker's IPAM drivers gave a network: at most one per family. */
@@ -76,6 +77,14 @@ export function specOfDocker(input: SpecInput): NetworkSpec {
   assertModes(options, request.internal);
   if (options.driver === 'null') return { options: { driver: 'null' }, ranges: [], routes: [] };
   const families = FAMILIES.filter((family) => subnets[family] !== undefined);
+  const addressed = {
+    ranges: families.map((family) => rangesOf(input, family)),
+    ...given({ scope }),
+    ...(scope === undefined && families.length > 0 ? { allocator: 'docker' } : {}),
+    routes: [],
+  };
+  const { parented, mtu } = options;
+  if (parented !== undefined) return { options: parentedOptions(parented, request, mtu), ...addressed };
   assertFilter(backend);
   const rules: NetworkRules = { backend, options: firewallOf(input), admit: true };
   return {
@@ -85,10 +94,7 @@ export function specOfDocker(input: SpecInput): NetworkSpec {
       families,
       bridgeNameOf(request, shared),
     ),
-    ranges: families.map((family) => rangesOf(input, family)),
-    ...given({ scope }),
-    ...(scope === undefined && families.length > 0 ? { allocator: 'docker' } : {}),
-    routes: [],
+    ...addressed,
     rules,
   };
 }

@@ -13,6 +13,7 @@ import type { DockerNetworkRow, LocalStore, PoolRow } from '../../../src/shared/
 import { containersGateway, modeOf, type Subnets, shortId, specOfDocker, subnetsOf } from './network-options.ts';
 import { assertFamilies, type DockerOptions, parseOptions } from './options.ts';
 import { joinOverlay } from './overlay-network.ts';
+import { hasRouter } from './parent-options.ts';
 import { assertAgrees, assertSamePool, foreignAllocator, gatewayOf, traitsOf, unshared } from './shared-network.ts';
 import type { CreateNetworkRequest, IpamData, TextMap } from './wire/messages.ts';
 
@@ -54,7 +55,7 @@ export async function planNetwork(
   const asked = (): NetworkSpec =>
     specOfDocker({
       ...{ request, options, subnets },
-      backend: options.driver === 'null' ? 'none' : chosenBackend('auto'),
+      backend: options.driver === 'null' || options.parented ? 'none' : chosenBackend('auto'),
       range: (family) => pools.get(family)?.range,
       ...given({ scope, shared: joined }),
     });
@@ -65,15 +66,15 @@ export async function planNetwork(
       : await joinOverlay(core, name, { request, options, overlay, pools, known, spec: known ?? asked() }, during);
   const traits =
     known === undefined
-      ? { internal: request.internal, mode4: modeOf(options, 4), mode6: modeOf(options, 6) }
+      ? { internal: isInternal(request, options), mode4: modeOf(options, 4), mode6: modeOf(options, 6) }
       : traitsOf(known);
   const gateway = (family: Family): Addr | undefined => {
     const data = subnets[family];
     if (data === undefined) return undefined;
     if (known !== undefined) return gatewayOf(known, family);
     const leading = containersGateway(data);
-    const leads = !request.internal && options.driver !== 'null' && leading !== undefined;
-    return leads ? leading.addr : undefined;
+    const leads = !request.internal && options.driver !== 'null' && hasRouter(options.parented);
+    return leads ? leading?.addr : undefined;
   };
   const [gateway4, gateway6] = ([4, 6] as const).map(gateway).map((addr) => addr && formatAddr(addr));
   const binding = options.hostBinding;
@@ -99,6 +100,11 @@ export async function planNetwork(
 function withKnownDriver({ store }: Core, options: DockerOptions, { driver = '' }: TextMap): DockerOptions {
   const known = store.networks.get(options.network ?? '')?.spec?.options.driver;
   return driver === '' && known === 'overlay' ? { ...options, driver: known, overlay: {} } : options;
+}
+
+/** A network without a parent leads nowhere. */
+function isInternal({ internal }: CreateNetworkRequest, { parented }: DockerOptions): boolean {
+  return internal || (parented !== undefined && parented.parent === undefined);
 }
 
 type Pools = ReadonlyMap<Family, PoolRow>;
@@ -135,7 +141,7 @@ function isOurs({ addressSpace }: IpamData): boolean {
 }
 
 /** The Network to share, from either of the options that name it. */
-function joinedNetwork({ network, driver }: DockerOptions, pools: Pools): string | undefined {
+function joinedNetwork({ network, driver, parented }: DockerOptions, pools: Pools): string | undefined {
   const named = [...pools.values()].flatMap((pool) => pool.network ?? []);
   const other = named.find((name) => name !== (network ?? named[0]));
   if (other !== undefined) {
@@ -143,7 +149,16 @@ function joinedNetwork({ network, driver }: DockerOptions, pools: Pools): string
     throw fault.conflict('network', `-o network=${network ?? named[0]}`, what, 'Name one network in both options');
   }
   const joined = network ?? named[0];
-  if (joined === undefined || driver !== 'null') return joined;
+  if (joined === undefined || (driver !== 'null' && parented === undefined)) return joined;
+  if (parented !== undefined) {
+    const hint = 'Leave the network out, and give both sides addresses of their own with --ip-range and rangeStart';
+    throw fault.invalidConfig(
+      'network',
+      `-o network=${joined}`,
+      `networks of driver ${driver} share their parent`,
+      hint,
+    );
+  }
   const what = 'a network without interfaces has nothing to share';
   const hint = 'Leave -o driver=null out, or the network';
   throw fault.invalidConfig('network', `-o network=${joined}`, what, hint);

@@ -3,16 +3,20 @@ import { nearest } from '../../../src/shared/config/nearest.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { type Addr, type Family, parseAddr } from '../../../src/shared/model/addr.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import { ifNameFault, MAX_IFNAME } from '../../../src/shared/model/link.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
 import { OVERLAY_KEYS, type OverlayChoice, overlayChoice } from './overlay-options.ts';
+import { PARENT_KEYS, type ParentChoice, parentChoice } from './parent-options.ts';
 import type { NetworkOptions, TextMap } from './wire/messages.ts';
 
 /** The user's `-o` options, typed; absent means not given. */
 export interface DockerOptions {
-  readonly driver: 'bridge' | 'null' | 'overlay';
+  readonly driver: (typeof DRIVERS)[number];
   /** With driver `overlay`. An absent option has the value of the cluster's network. */
   readonly overlay?: OverlayChoice;
+  /** With drivers `macvlan` and `ipvlan`. */
+  readonly parented?: ParentChoice;
   /** The Network to share with others. */
   readonly network?: string;
   readonly bridge?: string;
@@ -62,10 +66,11 @@ export const OWN_KEYS = [
   'spoofGuard',
   'proxy6to4',
   ...OVERLAY_KEYS,
+  ...PARENT_KEYS,
 ] as const;
 /** Every Docker version may add options with this prefix: unknown ones are ignored. */
 const DOCKER_PREFIX = 'com.docker.network.';
-const DRIVERS = ['bridge', 'null', 'overlay'] as const;
+const DRIVERS = ['bridge', 'null', 'overlay', 'macvlan', 'ipvlan'] as const;
 const MODES: readonly GatewayMode[] = ['nat', 'nat-unprotected', 'routed', 'isolated'];
 /** Smallest MTU that IPv4 works with (RFC 791), and the largest that a veth has. */
 const [MIN_MTU, MAX_MTU] = [68, 65_535];
@@ -86,10 +91,9 @@ export function parseOptions(generic: TextMap): DockerOptions {
   const trusted = trustedIn(pick(generic, DOCKER_KEYS.trusted));
   const size = mtu && mtuOf(mtu);
   const driver = driverNamed(pick(generic, 'driver'));
-  const overlay = overlayChoice(generic, driver);
   return {
     driver,
-    ...(overlay === undefined ? {} : { overlay }),
+    ...given({ parented: parentChoice(generic, driver), overlay: overlayChoice(generic, driver) }),
     ...(network === undefined ? {} : { network: networkNamed(network) }),
     ...(bridge === undefined ? {} : { bridge: interfaceName(bridge, MAX_IFNAME) }),
     ...(size ? { mtu: size } : {}),

@@ -8,8 +8,9 @@ import type { BridgeOptions } from './bridge.ts';
 import type { FirewallOptions, MasqueradeOptions } from './firewall.ts';
 import type { RangeConfig } from './ipam-ranges.ts';
 import type { OverlayOptions } from './overlay.ts';
+import type { ParentedOptions } from './parented.ts';
 import type { PtpOptions } from './ptp.ts';
-import type { ParentedOptions } from './read-host-access.ts';
+import type { HostAccessOptions } from './read-host-access.ts';
 
 /** The packet filter's rules for all endpoints of a network. */
 export interface NetworkRules {
@@ -25,6 +26,7 @@ export type NetworkOptions =
   | OverlayOptions
   | PtpOptions
   | ParentedOptions
+  | HostAccessOptions
   | { readonly driver: 'null' };
 
 /** The options of the network's bridge on this host; undefined without one. */

@@ -12,7 +12,7 @@ import type { IpvlanOptions } from './ipvlan.ts';
 import type { MacvlanOptions } from './macvlan.ts';
 
 /** Options of a driver that can have host access. */
-export type ParentedOptions = MacvlanOptions | IpvlanOptions;
+export type HostAccessOptions = MacvlanOptions | IpvlanOptions;
 
 type Ranges = readonly (readonly RangeConfig[])[];
 
@@ -60,7 +60,7 @@ export function besideHost<I extends { readonly kind: string }>(options: Interfa
 }
 
 /** Throws NetError `invalid-config` for interfaces that no other one on their parent reaches. */
-function assertReachable(options: ParentedOptions): void {
+function assertReachable(options: HostAccessOptions): void {
   const refuse = (key: string, value: unknown, wanted: string): never => {
     throw invalid(`.${key}`, value, 'the host cannot reach such interfaces, as .hostAccess demands', wanted);
   };

@@ -56,6 +56,7 @@ export function desired(endpoint: Endpoint): Plan {
       return joinPlans(planLoneLink(endpoint.link), { ops: inside.ops, undo: endpoint.journal ?? [] });
     }
     case 'docker':
+      if (endpoint.lone !== undefined) return planLoneLink(endpoint.lone, 'host');
       return endpoint.link === undefined ? EMPTY_PLAN : joinPlans(planGuarded(endpoint), planLink(endpoint.link));
     case 'recalled':
       return { ops: [], undo: removalByName(attachment, endpoint.hostIf) };

@@ -41,7 +41,7 @@ export interface InterfaceReport {
   readonly inSandbox: boolean;
 }
 
-/** What a driver makes on the host for a network, whatever its endpoints are. All methods are pure. */
+/** A driver's part on the host that all endpoints of a network share. All methods are pure. */
 export interface NetworkDriver {
   /**
    * Host devices of the network. The first one carries it: its lock guards endpoints and lifetimes. Empty where each
@@ -73,6 +73,12 @@ export interface Driver extends NetworkDriver {
   describeHost?(addressing: Addressing, hostMac: string): HostSideFacts;
   /** Facts of the interface in the sandbox. `isOwnIpam`: the built-in IPAM gives its addresses. */
   describeInside(addressing: Addressing, isOwnIpam: boolean): InsideFacts;
+}
+
+/** A driver of a network on a parent of the host, whose interfaces others move to their sandbox. */
+export interface ParentedDriver extends NetworkDriver {
+  /** `mac` is what the caller requests, or else what a driver that chooses gives. */
+  describeLone(names: Omit<LoneNames, 'attachment'>): LoneLinkFacts;
 }
 
 /** Names of an endpoint without a side on the host. */

@@ -100,8 +100,12 @@ export interface LoneEndpoint extends Interface {
 /** An endpoint that dockerd moves into its container and configures there. */
 export interface DockerEndpoint extends Interface {
   readonly kind: 'docker';
-  /** Absent on a network without interfaces (null driver). */
+  /** Absent on a network without interfaces (null driver), and with `lone`. */
   readonly link?: LinkFacts;
+  /** The interface on a network of a parent. Its name is that in the host's namespace. */
+  readonly lone?: LoneLinkFacts;
+  /** With `lone`: the path of the sandbox that dockerd moves it to. */
+  readonly netns?: string;
   /** With prefix lengths. */
   readonly addresses: readonly string[];
   /** NetworkID of its Docker network. Several Docker networks may share one Network. */

@@ -10,13 +10,13 @@ export function sameHolder(a: NetworkHolder, b: NetworkHolder): boolean {
   return a.kind === 'docker' ? b.kind === 'docker' && a.id === b.id : b.kind === 'operator';
 }
 
-/** The kinds of links that we create for a network. */
-const OWNED_LINKS = ['bridge', 'veth', 'vxlan', 'macvlan', 'ipvlan'] as const;
-type OwnedLink = (typeof OWNED_LINKS)[number];
+/** Kinds of links that networks own. */
+const KINDS = ['bridge', 'vxlan', 'vlan', 'dummy', 'macvlan', 'ipvlan'] as const;
+export type OwnedKind = (typeof KINDS)[number] | 'veth';
 
 /** One thing that we created for a network, or changed on a device that we found. */
 export type Owned =
-  | { readonly kind: 'link'; readonly name: string; readonly link: OwnedLink }
+  | { readonly kind: 'link'; readonly name: string; readonly link: OwnedKind }
   | { readonly kind: 'promisc'; readonly dev: string }
   | { readonly kind: 'address'; readonly dev: string; readonly address: string }
   /** An address that we removed from the device (`forceAddress`). */
@@ -30,7 +30,7 @@ export function ownedOf(undo: readonly Op[]): Owned[] {
   return undo.flatMap((op): Owned[] => {
     switch (op.op) {
       case 'link.delete':
-        return [{ kind: 'link', name: op.name, link: OWNED_LINKS.find((kind) => kind === op.kind) ?? 'veth' }];
+        return [{ kind: 'link', name: op.name, link: KINDS.find((kind) => kind === op.kind) ?? 'veth' }];
       case 'link.set':
         return [{ kind: 'promisc', dev: op.name }];
       case 'addr.delete':

@@ -45,7 +45,7 @@ function describe(leases: Core['store']['leases'], rows: readonly [Endpoint, ...
   const { attachment, sandbox } = main;
   const { addresses, dockerNetwork, ifName: asked } = dockerFactsOf(main);
   const { network, camp, containerId, ifName } = attachment;
-  const mac = 'link' in main ? main.link?.mac : undefined;
+  const mac = macOf(main);
   const hostIf = rows.map(hostIfOf).find((name) => name !== undefined);
   const inside = 'inside' in main ? main.inside.addresses.map(({ address }) => address) : [];
   return {
@@ -60,6 +60,11 @@ function describe(leases: Core['store']['leases'], rows: readonly [Endpoint, ...
     ...given({ dockerNetwork }),
     ready: rows.every(({ progress }) => progress === 'ready'),
   };
+}
+
+function macOf(main: Endpoint): string | undefined {
+  if (main.kind === 'docker' && main.lone !== undefined) return main.lone.mac;
+  return 'link' in main ? main.link?.mac : undefined;
 }
 
 function leasedBy(leases: Core['store']['leases'], rows: readonly Endpoint[]): string[] {

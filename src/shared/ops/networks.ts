@@ -1,5 +1,6 @@
 import type { RangeConfig } from '../config/ipam-ranges.ts';
 import { formatRangeConfig, type NetworkSpec, type RangeText } from '../config/network-spec.ts';
+import { parentedOf } from '../config/parented.ts';
 import type { Core } from '../core/core.ts';
 import { fault } from '../errors/fault.ts';
 import { capacity, type RangeSpec, usable } from '../ipam/ranges.ts';
@@ -115,7 +116,7 @@ async function describe(core: Core, row: NetworkRow): Promise<NetworkInfo> {
     ...(device === '' ? {} : { device }),
     present: links === undefined || links.has(device),
     predefined: false,
-    internal: policy === 'internal',
+    internal: policy === 'internal' || parentedOf(spec?.options)?.internal === true,
     masquerade: spec?.rules?.options.masquerade !== undefined,
     ...overlayOf(spec),
     ...allocatorOf(spec),

@@ -52,6 +52,8 @@ const endpoint = is.variant('kind', {
     ...interfacePart,
     ...docker,
     link: is.optional(link),
+    lone: is.optional(loneLink),
+    netns: is.optional(is.text),
     addresses: is.list(is.prefix),
     createdAt: is.count,
   }),
@@ -112,7 +114,7 @@ const gatewayMode = is.oneOf('nat', 'nat-unprotected', 'routed', 'isolated');
 const dockerNetwork = is.record({
   id: is.text,
   network: is.text,
-  driver: is.oneOf('bridge', 'null', 'overlay'),
+  driver: is.oneOf('bridge', 'null', 'overlay', 'macvlan', 'ipvlan'),
   request: is.text,
   internal: is.flag,
   gateway4: is.optional(is.addr),

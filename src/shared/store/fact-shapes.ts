@@ -130,7 +130,7 @@ const onDevice = is.record({ dev: is.device, address: is.prefix });
 
 /** Owned */
 export const owned = is.variant('kind', {
-  link: is.record({ name: is.device, link: is.oneOf('bridge', 'veth', 'vxlan', 'macvlan', 'ipvlan') }),
+  link: is.record({ name: is.device, link: is.oneOf('bridge', 'veth', 'vxlan', 'vlan', 'dummy', 'macvlan', 'ipvlan') }),
   promisc: is.record({ dev: is.device }),
   localnet: is.record({ dev: is.device }),
   address: onDevice,
@@ -160,9 +160,12 @@ const bridge = {
   ipv6: is.optional(is.oneOf('on', 'off', 'reference')),
 };
 
-/** ParentedOptions */
+/** ParentedOptions and HostAccessOptions, but for the driver's own. */
 const parented = {
-  ...{ master: is.optional(is.device), mtu: is.optional(is.u32), linkInContainer: is.flag },
+  offered: is.optional(is.oneOf(true)),
+  master: is.optional(is.device),
+  ...{ mtu: is.optional(is.u32), linkInContainer: is.flag, internal: is.optional(is.oneOf(true)) },
+  made: is.optional(is.variant('kind', { vlan: is.record({ dev: is.device, id: is.port }), dummy: is.record({}) })),
   hostAccess: is.optional(is.record({ addresses: is.list(is.addr), routes: is.list(is.prefix) })),
 };
 
@@ -173,10 +176,13 @@ const options = is.variant('driver', {
   ptp: is.record({ mtu: is.optional(is.u32) }),
   macvlan: is.record({
     ...parented,
-    mode: is.oneOf('private', 'vepa', 'bridge', 'passthru'),
+    mode: is.oneOf('bridge', 'private', 'vepa', 'passthru'),
     bcQueueLength: is.optional(is.u32),
   }),
-  ipvlan: is.record({ ...parented, mode: is.oneOf('l2', 'l3', 'l3s'), flag: is.oneOf('bridge', 'private', 'vepa') }),
+  ipvlan: is.record({
+    ...parented,
+    ...{ mode: is.oneOf('l2', 'l3', 'l3s'), flag: is.oneOf('bridge', 'private', 'vepa') },
+  }),
   overlay: is.record({
     network: is.text,
     mode: is.oneOf('shared', 'per-host'),

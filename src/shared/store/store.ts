@@ -33,7 +33,7 @@ export interface DockerNetworkRow {
   readonly id: string;
   /** Its Network: `docker-<12 hex digits of the id>`, or the one that it shares. */
   readonly network: string;
-  readonly driver: 'bridge' | 'null' | 'overlay';
+  readonly driver: 'bridge' | 'null' | 'overlay' | 'macvlan' | 'ipvlan';
   /** The CreateNetwork request, as JSON with sorted keys: repeating the same request succeeds. */
   readonly request: string;
   readonly internal: boolean;

@@ -71,8 +71,10 @@ export class FakeHost implements Host {
     if (this.#options.ownPaths?.includes(path)) return this.own;
     const found = this.#namespaces.get(path);
     if (found !== undefined) return found;
-    const what = this.#options.files?.includes(path) ? 'it is not a namespace' : 'there is no such file';
-    throw fault.invalidNamespace('open', `namespace ${path}`, what);
+    const isFile = this.#options.files?.includes(path);
+    const what = isFile ? 'it is not a namespace' : 'there is no such file';
+    const cause = Object.assign(new Error(what), { code: isFile ? 'EINVAL' : 'ENOENT' });
+    throw fault.invalidNamespace('open', `namespace ${path}`, what, undefined, { cause });
   }
 
   /** Creates a namespace at `path`, replacing an existing one. */

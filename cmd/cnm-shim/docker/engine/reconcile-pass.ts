@@ -13,6 +13,7 @@ import type { DockerApi } from './api.ts';
 import type { DockerNetwork } from './api-answers.ts';
 import { commonTo, type Differences, differences, isEmpty, isOurs, type Look, type Rules } from './differences.ts';
 import { isUnclaimed, lookAtDocker, networksToAsk, readRecords } from './look.ts';
+import { recallEndpoints } from './recall-endpoints.ts';
 import { replayNetwork } from './replay.ts';
 
 export interface PassParts {
@@ -81,6 +82,7 @@ export class Pass {
       const gateways = containers.filter((of) => of.networkId === network.id).flatMap((of) => of.gateways);
       return this.#restore(network, gateways);
     });
+    for (const { id } of restored) await this.#recall(id, look.at);
     await this.#adopt(look);
     return {
       networks: networks.map(({ id }) => id),
@@ -131,6 +133,15 @@ export class Pass {
     if (isThere) log.info('docker.restored', { network: network.name, id });
     else await this.#call('NetworkDriver.DeleteNetwork', { NetworkID: id });
     return isThere;
+  }
+
+  /** Records the endpoints of a restored network that no interface on the host tells of. */
+  async #recall(id: string, at: number): Promise<void> {
+    const { api, open, signal } = this.#parts;
+    const told = await api.endpoints(id, signal).catch(() => undefined);
+    if (told === undefined || told === 'unknown') return;
+    using core = open();
+    this.#errors.push(...(await recallEndpoints(core, id, told, at)));
   }
 
   /** Assigns endpoints that were rebuilt from their interfaces to their Docker networks. */

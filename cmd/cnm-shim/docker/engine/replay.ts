@@ -1,3 +1,4 @@
+import { isOnParent } from '../../../../src/shared/config/parented.ts';
 import { fault } from '../../../../src/shared/errors/fault.ts';
 import { asNetError } from '../../../../src/shared/errors/net-error.ts';
 import { type Addr, type Family, formatAddr, parseAddr, sameAddr } from '../../../../src/shared/model/addr.ts';
@@ -99,7 +100,7 @@ async function requestPool(
   };
   const own = textField(field(pool, 'Data'), 'com.docker.network.gateway');
   const Gateway =
-    known === undefined && own !== undefined
+    known === undefined && (own !== undefined || hasNoGateway(network))
       ? own
       : await reserve(known === undefined ? '' : formatAddr(known), {
           RequestAddressType: 'com.docker.network.gateway',
@@ -118,13 +119,19 @@ async function requestPool(
  */
 function dockersPool(network: DockerNetwork, { subnet, config, aux }: Pool, known: Addr | undefined): IpamData {
   const AddressSpace = network.ipamDriver === 'default' ? 'LocalDefault' : network.ipamDriver;
-  const gateway = known ?? (network.ipamDriver === 'default' ? firstGiven(subnet, config, aux) : undefined);
+  const isChosen = network.ipamDriver === 'default' && !hasNoGateway(network);
+  const gateway = known ?? (isChosen ? firstGiven(subnet, config, aux) : undefined);
   return {
     AddressSpace,
     Pool: formatPrefix(subnet),
     ...(gateway === undefined ? {} : { Gateway: formatPrefix({ addr: gateway, length: subnet.length }) }),
     ...auxData(aux),
   };
+}
+
+/** A gateway of a parent's network is one that the user has named. */
+function hasNoGateway({ options: { driver = '' } }: DockerNetwork): boolean {
+  return isOnParent(driver);
 }
 
 /** The first address of the range that is not the network's own and that the user has not reserved. */

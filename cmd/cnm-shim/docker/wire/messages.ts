@@ -71,6 +71,11 @@ export interface CreateEndpointRequest extends EndpointIdentity, EndpointPorts {
   readonly mac?: string;
 }
 
+export interface JoinRequest extends EndpointIdentity {
+  /** Path of the container's namespace, which dockerd may make later; empty if it is unknown. */
+  readonly sandboxKey: string;
+}
+
 export interface ProgramRequest extends EndpointIdentity, EndpointPorts {}
 
 export function decodeCreateNetwork(body: unknown): CreateNetworkRequest {
@@ -87,9 +92,14 @@ export function decodeNetworkIdentity(body: unknown): NetworkIdentity {
   return { networkId: idAt(bodyPart(body), 'NetworkID') };
 }
 
-/** EndpointOperInfo, DeleteEndpoint, Join, Leave, RevokeExternalConnectivity. */
+/** EndpointOperInfo, DeleteEndpoint, Leave, RevokeExternalConnectivity. */
 export function decodeEndpointIdentity(body: unknown): EndpointIdentity {
   return identityOf(bodyPart(body));
+}
+
+export function decodeJoin(body: unknown): JoinRequest {
+  const whole = bodyPart(body);
+  return { ...identityOf(whole), sandboxKey: textAt(whole, 'SandboxKey') ?? '' };
 }
 
 export function decodeCreateEndpoint(body: unknown): CreateEndpointRequest {

@@ -14,6 +14,7 @@ import { removeUnusedNetwork } from '../networks/remove-network.ts';
 import { promotePartners } from '../ports/publish.ts';
 import type { RemovalRequest } from '../requests.ts';
 import { deleteLostEntries } from '../reset-entries.ts';
+import { isOffered } from './offered-link.ts';
 import { orphanUndo } from './orphans.ts';
 import { deleteRecord } from './record.ts';
 import { undoPart } from './undo.ts';
@@ -178,6 +179,8 @@ async function released(delegate: DelegateSource, row: Endpoint | undefined): Pr
  * undefined if it is gone, and the part with it.
  */
 function recordedSandbox(core: Core, row: Endpoint): Namespace | undefined {
+  // dockerd made this one: nobody knows its identity, but the interface in it names its attachment.
+  if (isOffered(row)) return openIfThere(core, row.netns ?? '');
   if (row.kind !== 'lone' && row.kind !== 'sbr' && row.kind !== 'vrf') return undefined;
   using stack = new DisposableStack();
   const opened = openIfThere(core, row.sandbox.path);

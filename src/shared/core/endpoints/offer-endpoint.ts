@@ -1,4 +1,4 @@
-import type { Addressing, Driver, EndpointNames } from '../../drivers/driver.ts';
+import type { Addressing, Driver, EndpointNames, ParentedDriver } from '../../drivers/driver.ts';
 import type { Rules } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
@@ -9,6 +9,7 @@ import { type DockerEndpoint, type Endpoint, hostIfOf } from '../../model/endpoi
 import { given } from '../../model/given.ts';
 import { macOfAddr, macOfDigest } from '../../model/mac.ts';
 import { formatPrefix } from '../../model/prefix.ts';
+import type { LocalStore } from '../../store/store.ts';
 import { attachmentKey, transition } from '../apply.ts';
 import type { Core } from '../core.ts';
 import { desired } from '../desired.ts';
@@ -20,6 +21,8 @@ import { removePorts } from '../ports/publish-ports.ts';
 import type { RemovalRequest } from '../requests.ts';
 import { EMPTY_VIEW } from '../view.ts';
 import { removeAnyway } from './delete-endpoint.ts';
+import { assertMacFree, deletionOf, isOffered } from './offered-link.ts';
+import { isThere } from './placed-offers.ts';
 
 const role = 'interface';
 
@@ -27,13 +30,13 @@ const role = 'interface';
 export interface OfferRequest {
   /** `ifName` is the interface's name in the host's namespace. */
   readonly attachment: Attachment;
-  readonly driver: Driver;
+  readonly driver: Driver | ParentedDriver;
   readonly driverName: string;
   /** Its addresses, which IPAM has already chosen, with the network's gateways. */
   readonly addressing: Addressing;
   /** Scope of the built-in IPAM's leases; absent if another IPAM allocates the addresses. */
   readonly scope?: string;
-  /** The MAC that the user requests; absent: derived from the first address. */
+  /** The MAC that the user requests; absent: derived from the first address, or that of the parent. */
   readonly mac?: string;
   /** The network's packet filter rules; absent: none. */
   readonly rules?: Rules;
@@ -48,7 +51,8 @@ export interface OfferRequest {
 export interface Offer {
   /** Name of the interface in the host's namespace, down and without addresses. */
   readonly srcName: string;
-  readonly mac: string;
+  /** Absent where the interface has the MAC of its parent. */
+  readonly mac?: string;
 }
 
 /**
@@ -58,7 +62,7 @@ export interface Offer {
  * attachment, or for an address that another endpoint has.
  */
 export async function offerEndpoint(core: Core, request: OfferRequest): Promise<Offer> {
-  const { attachment, addressing, driver, scope } = request;
+  const { attachment, addressing, driver } = request;
   using _lock = await core.lock(attachmentKey(attachment));
   core.mark?.('lock');
   const before = core.store.endpoints.get(attachment, role);
@@ -70,9 +74,7 @@ export async function offerEndpoint(core: Core, request: OfferRequest): Promise<
   let endpoint = factsOf(core, request, EMPTY_VIEW);
   await transition(core, 'offer', {
     begin: (store) => {
-      for (const { address } of scope === undefined ? [] : addressing.addresses) {
-        claimAddress(store, scope ?? '', address.addr, attachment);
-      }
+      claimAll(store, request);
       // dockerd announces the addresses once the interface is in the container.
       if (endpoint.link !== undefined)
         staleAddresses(core, { link: endpoint.link, network: attachment.network, addresses: endpoint.addresses });
@@ -82,6 +84,8 @@ export async function offerEndpoint(core: Core, request: OfferRequest): Promise<
       const { view } = await ensureNetwork(core, request, driver.complete(addressing));
       core.mark?.('network');
       endpoint = factsOf(core, request, view);
+      // One of its own address may be that of a predecessor which dockerd has lost.
+      if (isOffered(endpoint) && request.mac !== undefined) assertMacFree(core, endpoint, view);
       // Both ends start in the host's namespace.
       await execute(core, desired(endpoint).ops, { host: core.host.own, sandbox: core.host.own });
       core.mark?.('kernel');
@@ -89,7 +93,29 @@ export async function offerEndpoint(core: Core, request: OfferRequest): Promise<
     },
     revert: () => removeLocked(core, attachment),
   });
-  return { srcName: attachment.ifName, mac: macOf(endpoint) };
+  return { srcName: attachment.ifName, ...given({ mac: macOf(endpoint) }) };
+}
+
+/**
+ * Records an endpoint whose interface, which is in a container, was on a record that was lost. Nothing but a container's
+ * namespace tells its MAC. Does nothing if it is on record. Throws NetError `conflict` for an address that another has.
+ */
+export async function recordOffered(core: Core, request: OfferRequest): Promise<void> {
+  const { attachment } = request;
+  using _lock = await core.lock(attachmentKey(attachment));
+  core.store.transaction(() => {
+    if (core.store.endpoints.get(attachment, role) !== undefined) return;
+    claimAll(core.store, request);
+    const row = factsOf(core, request, EMPTY_VIEW);
+    if (!isOffered(row)) return;
+    const { mac: _, ...lone } = row.lone;
+    core.store.endpoints.put({ ...row, lone, progress: 'ready' });
+  });
+}
+
+function claimAll(store: LocalStore, { attachment, addressing, scope }: OfferRequest): void {
+  if (scope === undefined) return;
+  for (const { address } of addressing.addresses) claimAddress(store, scope, address.addr, attachment);
 }
 
 /**
@@ -114,12 +140,15 @@ async function removeLocked(core: Core, attachment: Attachment): Promise<NetErro
   const known = core.store.endpoints.get(attachment, role) !== undefined;
   errors.push(...(await removeAnyway(core, { attachment, role, netns: '', orphans: 'own' }, undefined)));
   if (known) return errors;
+  const lone = deletionOf(core, attachment);
   const stray = { op: 'link.delete', ns: 'host', name: attachment.ifName, kind: 'veth' } as const;
-  return [...errors, ...(await reverse(core, [stray], { host: core.host.own }))];
+  return [...errors, ...(await reverse(core, lone.length > 0 ? lone : [stray], { host: core.host.own }))];
 }
 
 /** True for an endpoint that is `ready` on record and still has its interface. */
-function isWhole({ host }: Core, row: Endpoint): boolean {
+function isWhole(core: Core, row: Endpoint): boolean {
+  if (isOffered(row)) return row.progress === 'ready' && isThere(core, row);
+  const { host } = core;
   const hostIf = hostIfOf(row);
   if (row.progress !== 'ready' || hostIf === undefined) return false;
   return host.observe(host.own, { links: [hostIf] }).links.has(hostIf);
@@ -133,30 +162,37 @@ function sameOffer(request: OfferRequest, row: Endpoint): Offer {
     docker.scope === scope &&
     docker.dockerNetwork === dockerNetwork &&
     macOf(row) === mac;
-  if (same) return { srcName: attachment.ifName, mac };
+  if (same) return { srcName: attachment.ifName, ...given({ mac }) };
   const addresses = docker?.addresses?.join(', ') || 'no address';
   throw fault.conflict(
     'offer',
     `endpoint ${attachment.containerId}`,
-    `is on network ${attachment.network} already, with ${addresses} and MAC ${macOf(row)}`,
+    `is on network ${attachment.network} already, with ${addresses} and MAC ${macOf(row) ?? 'of its parent'}`,
     'Delete it first',
   );
 }
 
 /** The endpoint as an intent. Its MTU is a guess until the network exists; no removal needs it. */
 function factsOf({ host }: Core, request: OfferRequest, view: View): DockerEndpoint {
-  const { attachment, driver, addressing, scope, dockerNetwork, nameInside, now } = request;
+  const { attachment, addressing, scope, dockerNetwork, nameInside, now } = request;
   return {
     kind: 'docker',
     role,
     attachment,
     progress: 'intent',
     sandbox: { path: '', id: host.own.id },
-    link: driver.describeLink(view, namesOf(request)),
+    ...interfaceOf(request, view),
     addresses: textsOf(addressing),
     createdAt: now,
     ...given({ scope, dockerNetwork, ifName: nameInside }),
   };
+}
+
+function interfaceOf(request: OfferRequest, view: View): Pick<DockerEndpoint, 'link' | 'lone'> {
+  const { driver, mac } = request;
+  const names = namesOf(request);
+  if ('describeLone' in driver) return { lone: driver.describeLone({ ...names, isRequested: mac !== undefined }) };
+  return { link: driver.describeLink(view, names) };
 }
 
 function namesOf({ attachment, addressing, scope, mac }: OfferRequest): EndpointNames {
@@ -174,8 +210,9 @@ function namesOf({ attachment, addressing, scope, mac }: OfferRequest): Endpoint
   };
 }
 
-/** MAC of the container's end; empty if the record was rebuilt from the other end. */
-function macOf(row: Endpoint): string {
+/** MAC of the container's end; empty if the record was rebuilt from the other end; undefined if it is the parent's. */
+function macOf(row: Endpoint): string | undefined {
+  if (isOffered(row)) return row.lone.mac;
   return (row.kind === 'docker' ? row.link?.mac : undefined) ?? '';
 }
 

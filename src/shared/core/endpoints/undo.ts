@@ -10,6 +10,7 @@ import { desired } from '../desired.ts';
 import { reverse } from '../execute.ts';
 import type { RemovalRequest } from '../requests.ts';
 import { hasDevice, returnDevice } from './devices.ts';
+import { deletionOf, isOffered } from './offered-link.ts';
 import { orphanUndo } from './orphans.ts';
 
 /** Deletes what the kernel and the packet filter have of a part, by its record or without one. Returns all failures. */
@@ -26,6 +27,7 @@ export async function undoPart(
     return [...(await reverse(core, row.journal ?? [], namespaces)), ...(await returnDevice(core, row, sandbox))];
   if (row.kind === 'sbr' || row.kind === 'vrf')
     return sandbox === undefined ? [] : await undoRouting(core, row, sandbox);
+  if (isOffered(row)) return await reverse(core, deletionOf(core, row.attachment, sandbox), namespaces);
   return await reverse(core, desired(row).undo, namespaces);
 }
 

@@ -1,4 +1,5 @@
 import { bridgeOf, type NetworkSpec } from '../../config/network-spec.ts';
+import { isOnParent } from '../../config/parented.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import { type Addr, compareAddr } from '../../model/addr.ts';
@@ -33,6 +34,7 @@ export function assertAlone(core: Core, name: string, spec: NetworkSpec): void {
 }
 
 function isRouted({ device, driver }: NetworkRow): boolean {
+  if (isOnParent(driver)) return false;
   return device !== '' || driver === 'ptp';
 }
 
@@ -111,17 +113,18 @@ interface Subnet {
   readonly last: Addr;
 }
 
-function subnetsOf(ranges: NetworkSpec['ranges']): Subnet[] {
+export function subnetsOf(ranges: NetworkSpec['ranges']): Subnet[] {
   return ranges.flat().map(({ subnet, rangeStart, rangeEnd }) => {
     return { prefix: subnet, first: rangeStart ?? firstOf(subnet), last: rangeEnd ?? lastOf(subnet) };
   });
 }
 
-function meet(a: Subnet, b: Subnet): boolean {
+/** True if an address may be given by both. */
+export function meet(a: Subnet, b: Subnet): boolean {
   return overlaps(a.prefix, b.prefix) && compareAddr(a.first, b.last) <= 0 && compareAddr(b.first, a.last) <= 0;
 }
 
-function describe(row: NetworkRow): string {
+export function describe(row: NetworkRow): string {
   return isHeld(row) ? `network ${row.name} (${formatHolders(row.holders)})` : `network ${row.name}`;
 }
 

@@ -15,10 +15,10 @@ import type { LocalStore, NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute, reverse } from '../execute.ts';
 import { noteNewBridge } from '../known-macs.ts';
-import { assertAlone } from './alone.ts';
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
 import { assertHostAddresses } from './host-addresses.ts';
 import { isForeign, planFor } from './network.ts';
+import { assertOnlyUser, trialOf, tryLink } from './on-parent.ts';
 import { carrierOf, deviceKey, isUsed, networkAddressing, networkDriverOf, withHolders } from './record.ts';
 import { removeNetwork } from './remove-network.ts';
 
@@ -76,8 +76,10 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
   const isJoined = before !== undefined && isUsed(core, before);
   const spec = isJoined ? agreed(before, request) : request.spec;
   // Checked first: this error names the other network, while the kernel's only names an address.
-  if (!isJoined) assertAlone(core, name, spec);
+  if (!isJoined) assertOnlyUser(core, name, spec);
   const plan = await planOf(core, name, spec);
+  const trial = isJoined ? EMPTY_PLAN : trialOf(name, spec);
+  const tried = ownedOf(trial.undo);
   core.mark?.('network');
   const { bootId } = host.identity;
   const owned = before?.bootId === bootId ? before.owned : [];
@@ -95,14 +97,15 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
   );
   store.transaction(() => {
     assertUnchanged(before, store.networks.get(name));
-    if (!isJoined) assertAlone(core, name, spec);
+    if (!isJoined) assertOnlyUser(core, name, spec);
     assertHostAddresses(store, spec);
-    store.networks.put(row);
+    store.networks.put({ ...row, owned: [...tried, ...row.owned] });
     if (before?.bootId !== bootId) noteNewBridge(core, row, plan.ops);
   });
   core.mark?.('commit');
   try {
     await execute(core, plan.ops, { host: host.own });
+    await tryLink(core, spec, trial);
     core.mark?.('kernel');
     store.transaction(
       () => {
@@ -114,7 +117,8 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
     );
     core.mark?.('commit');
   } catch (thrown) {
-    await revert(core, { row, before, made: isForeign(thrown, plan.ops) ? [] : without(made, owned) });
+    const created = isForeign(thrown, plan.ops) ? [] : without(made, owned);
+    await revert(core, { row, before, made: [...tried, ...created] });
     throw thrown;
   }
 }

@@ -1,6 +1,8 @@
 import type { NetworkSpec } from '../../config/network-spec.ts';
+import { parentedOf } from '../../config/parented.ts';
 import { bridgeDriver } from '../../drivers/bridge/bridge.ts';
-import type { Addressing, Assigned, Driver, NetworkDriver } from '../../drivers/driver.ts';
+import type { Addressing, Assigned, Driver, NetworkDriver, ParentedDriver } from '../../drivers/driver.ts';
+import { parentedDriver } from '../../drivers/lone/parented.ts';
 import { shimDriver } from '../../drivers/lone/shim.ts';
 import { overlayDriver } from '../../drivers/overlay/overlay.ts';
 import { ptpDriver } from '../../drivers/ptp/ptp.ts';
@@ -62,17 +64,26 @@ export function rulesFor(known: NetworkRow | undefined, asked: Rules | undefined
   return { ...kept, options: { ...kept.options, ports }, mappings: asked?.mappings ?? [] };
 }
 
-/** The driver that plans the Network; undefined if it has nothing on the host. */
-export function networkDriverOf(options: NetworkSpec['options'], network: string): NetworkDriver | undefined {
-  if (options.driver !== 'macvlan' && options.driver !== 'ipvlan') return driverOf(options, network);
-  const { hostAccess } = options;
-  return hostAccess === undefined ? undefined : shimDriver({ ...options, hostAccess }, network);
+/**
+ * The driver that plans the Network, and endpoints that dockerd moves; undefined if it has nothing on the host (null), or
+ * only the host's access to it.
+ */
+export function offeringDriverOf(
+  options: NetworkSpec['options'],
+  network: string,
+): Driver | ParentedDriver | undefined {
+  const parented = parentedOf(options);
+  return parented === undefined ? driverOf(options, network) : parentedDriver(parented, network);
 }
 
-/**
- * The driver that plans the Network and its endpoints; undefined if these have no side on the host (macvlan), or no
- * interface (null).
- */
+/** The driver that plans the Network; undefined if it has nothing on the host. */
+export function networkDriverOf(options: NetworkSpec['options'], network: string): NetworkDriver | undefined {
+  if ('hostAccess' in options && options.hostAccess !== undefined)
+    return shimDriver({ ...options, hostAccess: options.hostAccess }, network);
+  return offeringDriverOf(options, network);
+}
+
+/** The same, of networks whose endpoints have a side on the host. */
 export function driverOf(options: NetworkSpec['options'], network: string): Driver | undefined {
   if (options.driver === 'overlay') return overlayDriver(options, network);
   if (options.driver === 'ptp') return ptpDriver(options);

@@ -7,6 +7,7 @@ import type { Core } from '../core.ts';
 import { reverse } from '../execute.ts';
 import { forgetMacs } from '../known-macs.ts';
 import { sweepLostEntries } from '../reset-entries.ts';
+import { guestsOn, stillOurs } from './on-parent.ts';
 import { deviceKey, isUsed } from './record.ts';
 
 /**
@@ -29,7 +30,7 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
   const { host, store } = core;
   const { name, device } = row;
   const { bootId } = host.identity;
-  const owned = row.bootId === bootId ? row.owned : [];
+  const owned = row.bootId === bootId ? stillOurs(core, row.owned) : [];
   const others = device === '' ? [] : store.networks.list();
   const heir = others.find((other) => other.name !== name && other.device === device);
   if (heir !== undefined) {
@@ -40,7 +41,7 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
     });
     return [];
   }
-  const guests = foreignPorts(core, device, owned);
+  const guests = [...foreignPorts(core, device, owned), ...guestsOn(core, device, owned)];
   if (guests.length > 0) {
     core.log.info('network.kept', { network: name, device, ports: guests.join(',') });
     // Its subnets are free for other networks; its next endpoint compares with those again.

@@ -1,21 +1,25 @@
 import { given } from '../../model/given.ts';
 import type { LoneLinkFacts } from '../../model/interface-facts.ts';
+import type { NsRef } from '../../model/link.ts';
 import { EMPTY_PLAN, type Plan } from '../../model/op.ts';
 import { planMove } from './moved.ts';
 
 /**
  * Creates the interface in the sandbox, or moves it there. The undo deletes it, unless another link has its name by
- * then, or moves it back.
+ * then, or moves it back. `ns`: where to create it.
  */
-export function planLoneLink({ ifName: name, link, mac, mtu, master, alias }: LoneLinkFacts): Plan {
+export function planLoneLink(
+  { ifName: name, link, mac, mtu, master, alias }: LoneLinkFacts,
+  ns: NsRef = 'sandbox',
+): Plan {
   if (link.kind === 'userspace') return EMPTY_PLAN;
   if (link.kind === 'moved') return planMove(link, name, alias);
   return {
     ops: [
-      { op: 'link.create', ns: 'sandbox', name, link, ...given({ mac, mtu }), alias },
-      ...(master === undefined ? [] : [{ op: 'link.set', ns: 'sandbox', name, set: { master } } as const]),
+      { op: 'link.create', ns, name, link, ...given({ mac, mtu }), alias },
+      ...(master === undefined ? [] : [{ op: 'link.set', ns, name, set: { master } } as const]),
     ],
-    undo: [{ op: 'link.delete', ns: 'sandbox', name, ...given({ kind: kindOf(link) }) }],
+    undo: [{ op: 'link.delete', ns, name, ...given({ kind: kindOf(link) }) }],
   };
 }
 

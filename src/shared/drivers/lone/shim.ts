@@ -1,5 +1,5 @@
 import type { HostAccess } from '../../config/host-access.ts';
-import type { ParentedOptions } from '../../config/read-host-access.ts';
+import type { HostAccessOptions } from '../../config/read-host-access.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { View, ViewQuery } from '../../host/host.ts';
@@ -13,7 +13,7 @@ import { contains, type Prefix, parsePrefix } from '../../model/prefix.ts';
 import type { NetworkDriver } from '../driver.ts';
 import { mtuOver, parentOf } from './parent.ts';
 
-type ShimOptions = ParentedOptions & { readonly hostAccess: HostAccess };
+type ShimOptions = HostAccessOptions & { readonly hostAccess: HostAccess };
 
 /** RT_TABLE_MAIN, RTPROT_KERNEL, linux/rtnetlink.h. */
 const [MAIN, BY_KERNEL] = [254, 2];
