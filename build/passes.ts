@@ -59,7 +59,7 @@ export const ONCE: Readonly<Record<string, string>> = {
 const CONFORMANCE = [
   ...['bandwidth', 'bandwidth-attachments', 'copies', 'daemon-behind'],
   ...['defects-attachments', 'defects-dhcp', 'defects-drivers', 'defects-lifecycle', 'defects-ports', 'defects-wire'],
-  ...['examples', 'firewall-crash', 'firewall-defects', 'firewall-lifecycle', 'firewall-scale'],
+  ...['docker-lists', 'examples', 'firewall-crash', 'firewall-defects', 'firewall-lifecycle', 'firewall-scale'],
   ...['reboot', 'router-advertisements', 'systemd', 'systemd-machine', 'transcripts', 'tuning', 'two-nodes'],
 ];
 
@@ -86,6 +86,7 @@ export const SAME_EVERYWHERE: Readonly<Record<string, string>> = {
   'link-remover': 'is about the kernel',
   'netlink-async': 'is about the kernel',
   'offer-crash': 'is about the store and the kernel',
+  'parented-crash': 'is about the store and the kernel',
   package: 'is about how executables are made',
   podman: 'needs podman 4: later ones know no CNI',
   'podman-default': 'needs podman 4: later ones know no CNI',

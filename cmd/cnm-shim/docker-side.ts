@@ -1,7 +1,9 @@
 import { defaultCandidates } from '../../src/shared/core/pools/candidates.ts';
 import type { PoolCandidate } from '../../src/shared/core/pools/pools.ts';
+import { asNetError } from '../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../src/shared/log/log.ts';
 import type { Environment } from '../../src/shared/runtime/environment.ts';
+import { listListedEndpoints } from '../../src/shared/store/listed-endpoints.ts';
 import { DockerService } from './docker/docker-service.ts';
 import { dockerApiOf } from './docker/engine/api.ts';
 import { inDockersWords } from './docker/engine/names.ts';
@@ -68,12 +70,42 @@ export async function openDocker(
     reconciler.start();
   }
   const expiry = service.start();
+  const sweeps = startSweeps(cores, log);
   return {
     socket: socket.name,
     drain: async (limitMs) => {
       socket.remove();
       expiry[Symbol.dispose]();
-      await Promise.all([server.drain(limitMs), reconciler?.stop()]);
+      await Promise.all([server.drain(limitMs), reconciler?.stop(), sweeps.stop()]);
+    },
+  };
+}
+
+const SWEEP_MS = 600_000;
+
+/** Finishes what interrupted calls of CNI lists left: now, and every ten minutes. `stop` waits for a sweep under way. */
+function startSweeps(cores: ResidentCore, log: Logger): { stop(): Promise<void> } {
+  let sweep: Promise<void> = Promise.resolve();
+  let isEnding = false;
+  const run = (): void => {
+    sweep = sweep.then(async () => {
+      try {
+        using core = cores.open({ log });
+        if (listListedEndpoints(core.store.notes).length === 0) return;
+        const { sweepListed } = await import('./docker/lists/sweep.ts');
+        for (const { message } of await sweepListed(core, () => isEnding)) log.warn('docker.sweep', { error: message });
+      } catch (thrown) {
+        log.warn('docker.sweep', { error: asNetError(thrown, 'docker').message });
+      }
+    });
+  };
+  run();
+  const timer = setInterval(run, SWEEP_MS).unref();
+  return {
+    stop: async () => {
+      isEnding = true;
+      clearInterval(timer);
+      await sweep;
     },
   };
 }

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ClusterNetworks } from '../../src/shared/core/cluster-networks.ts';
+import type { PluginHost } from '../../src/shared/core/core.ts';
 import { HeldPorts } from '../../src/shared/core/ports/held-ports.ts';
 import { asNetError, type NetError } from '../../src/shared/errors/net-error.ts';
 import { isAbsence } from '../../src/shared/host/failure.ts';
@@ -70,6 +71,7 @@ export class ResidentCore implements CoreOpener, Disposable {
   readonly #locks: LockQueue;
   readonly #changes: ChangeCount & Disposable;
   readonly #configured: ReturnType<typeof configuredNetworks>;
+  #plugins: Promise<PluginHost> | undefined;
   readonly #firewallers: Firewallers;
   /** The published host ports that this process holds. */
   readonly held: HeldPorts;
@@ -128,6 +130,7 @@ export class ResidentCore implements CoreOpener, Disposable {
       configured: this.#configured,
       held: bindsPorts ? this.held.leaving() : this.held,
       dhcp: this.dhcp,
+      plugins: () => (this.#plugins ??= this.#openPlugins()),
       openStore: () => this.#openStore(),
       delegates: { env, stderr: stderr ?? intoLog(log), umask, ...given({ gone }) },
       ...given({ dockerName: env.ISTHMUS_DOCKER_NAME, phases, stamp, cluster: this.cluster }),
@@ -160,6 +163,13 @@ export class ResidentCore implements CoreOpener, Disposable {
     this.#remover[Symbol.dispose]();
     this.#store?.[Symbol.dispose]();
     this.host[Symbol.dispose]();
+  }
+
+  async #openPlugins(): Promise<PluginHost> {
+    const { pluginHost } = await import('../../src/shared/runtime/plugin-host.ts');
+    // Our own plugin may be one of a list, and is to find this daemon's state.
+    const env = { ...this.#env, ISTHMUS_STATE_DIR: this.stateDir };
+    return pluginHost({ env, stderr: intoLog(this.#log) });
   }
 
   async #lock(key: string): Promise<Disposable> {

@@ -152,7 +152,7 @@ describe('the units under a separate systemd', function () {
     assert.deepEqual(served(id), ['ADD ok', 'DEL ok']);
   });
 
-  it('keep the daemon and its IPAM plugins from mounts, foreign namespaces and exotic sockets', () => {
+  it('keep the daemon and its plugins from other roots, foreign namespaces and tracing', () => {
     const probe = `#!/bin/sh
 try() { "$@" >/dev/null 2>&1 && echo "can $*" || echo "cannot $*"; }
 [ "$CNI_COMMAND" = ADD ] || exit 0
@@ -161,7 +161,7 @@ try() { "$@" >/dev/null 2>&1 && echo "can $*" || echo "cannot $*"; }
   try ip link show lo
   try unshare --net true
   for kind in mount user pid uts ipc cgroup; do try unshare --$kind true; done
-  try mount -t tmpfs none /run/isth/plugins
+  try chroot / true
   try strace -o /dev/null true
 } >/run/isth/tried 2>&1
 echo '{"cniVersion":"1.1.0","ips":[{"address":"10.97.0.9/16"}]}'
@@ -177,7 +177,7 @@ echo '{"cniVersion":"1.1.0","ips":[{"address":"10.97.0.9/16"}]}'
     assert.deepEqual(host.run('cat', '/run/isth/tried').split('\n'), [
       ...['0022', 'can ip link show lo', 'can unshare --net true'],
       ...kinds.map((kind) => `cannot unshare --${kind} true`),
-      ...['cannot mount -t tmpfs none /run/isth/plugins', 'cannot strace -o /dev/null true'],
+      ...['cannot chroot / true', 'cannot strace -o /dev/null true'],
       '',
     ]);
     const status = host.run('cat', `/proc/${host.daemon()}/status`);
@@ -338,6 +338,38 @@ touch /run/isth/go`;
     activate();
     await waitFor('there is a daemon again', () => host.property(SERVICE, 'ActiveState') === 'active');
     assert.equal(host.run('ls', '/run/docker/plugins'), 'isthmus.sock\n');
+  });
+
+  it('let dockerd use a CNI list, and hold its interface while the daemon is replaced', async () => {
+    const call = (method: string, body: object): string => {
+      const script = `const request = require('node:http').request({ socketPath: '${DOCKER}', method: 'POST', path: '/NetworkDriver.${method}' });
+        request.on('response', (response) => response.pipe(process.stdout)).end(process.argv[1])`;
+      return host.attempt([process.execPath, '-e', script, JSON.stringify(body)]).stdout;
+    };
+    const ipam = { type: 'host-local', ranges: [[{ subnet: '10.96.0.0/24' }]] };
+    const conf = {
+      cniVersion: '1.0.0',
+      name: 'listed',
+      plugins: [{ type: 'bridge', bridge: 'cni9', isGateway: true, ipam }],
+    };
+    const generic = { driver: 'cni', conf: JSON.stringify(conf), cniPath: referencePath };
+    const [NetworkID, EndpointID] = ['a'.repeat(64), 'b'.repeat(64)];
+    const IPv4Data = [{ AddressSpace: 'null', Pool: '0.0.0.0/0' }];
+    const Options = { 'com.docker.network.generic': generic };
+    assert.equal(call('CreateNetwork', { NetworkID, Options, IPv4Data }), '{}');
+    const made = call('CreateEndpoint', { NetworkID, EndpointID, Interface: {}, Options: {} });
+    assert.match(made, /"Address":"10\.96\.0\.2\/24"/);
+    const before = host.daemon();
+    host.run('systemctl', 'kill', '--signal=SIGKILL', SERVICE);
+    await waitFor('there is another', () => isReplaced(before));
+    const joined = call('Join', { NetworkID, EndpointID, SandboxKey: '', Options: {} });
+    assert.match(joined, /"SrcName":"peerbbbbbbbbbbb"/);
+    host.run('ip', 'link', 'show', 'peerbbbbbbbbbbb');
+    assert.equal(call('DeleteEndpoint', { NetworkID, EndpointID }), '{}');
+    assert.equal(call('DeleteNetwork', { NetworkID }), '{}');
+    assert.doesNotMatch(host.run('ls', '/run/netns'), /isth-bbbbbbbbbbbb/);
+    assert.doesNotMatch(host.run('ls', '/var/lib/cni/networks/listed'), /10\.96/);
+    host.run('ip', 'link', 'delete', 'cni9');
   });
 
   it('replace a daemon that hangs', async () => {

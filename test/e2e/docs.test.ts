@@ -236,6 +236,11 @@ describe("the documentation's examples", function () {
       }
     });
 
+    it('connect containers of Docker by a CNI list', () => {
+      assert.match(succeed('CNI plugins as Docker networks', DOCKER), / 0% packet loss/);
+      host.run('rm', '/etc/cni/net.d/20-listed.conflist');
+    });
+
     it('connect a container of Docker with a pod', () => {
       const said = succeed('One network for both', DOCKER);
       assert.match(said, / 0% packet loss/);

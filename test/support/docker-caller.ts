@@ -168,7 +168,10 @@ export class DockerCaller implements Disposable {
       Options: options,
     });
     const srcName = String((join.InterfaceName as Json | undefined)?.SrcName ?? '');
-    return { id, network, addresses, srcName, mac: mac ?? String(made.MacAddress ?? ''), join, options };
+    // Without an IPAM, the driver gives the addresses.
+    const own = [made.Address, made.AddressIPv6].flatMap((one) => (typeof one === 'string' ? [one] : []));
+    const all = addresses.length > 0 ? addresses : own;
+    return { id, network, addresses: all, srcName, mac: mac ?? String(made.MacAddress ?? ''), join, options };
   }
 
   async program({ id, network, options }: CalledEndpoint, ports?: readonly Port[]): Promise<void> {
@@ -232,11 +235,12 @@ export function enter(host: TestNetns, container: TestNetns, { srcName, mac, add
     container.ip('addr', 'add', address, 'dev', name, ...(address.includes(':') ? ['nodad'] : []));
   }
   container.ip('link', 'set', name, 'up');
+  const routes = (join.StaticRoutes ?? []) as readonly StaticRoute[];
+  for (const { Destination, RouteType, NextHop = '' } of routes.toSorted((a, b) => b.RouteType - a.RouteType))
+    container.ip('route', 'add', Destination, ...(RouteType === 0 ? ['via', NextHop] : ['dev', name]));
   for (const gateway of [join.Gateway, join.GatewayIPv6].flatMap((one) => (typeof one === 'string' ? [one] : []))) {
     container.ip(gateway.includes(':') ? '-6' : '-4', 'route', 'add', 'default', 'via', gateway);
   }
-  for (const { Destination, RouteType, NextHop = '' } of (join.StaticRoutes ?? []) as readonly StaticRoute[])
-    container.ip('route', 'add', Destination, ...(RouteType === 0 ? ['via', NextHop] : ['dev', name]));
 }
 
 interface StaticRoute {

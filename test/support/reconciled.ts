@@ -2,6 +2,7 @@ import { DockerService } from '../../cmd/cnm-shim/docker/docker-service.ts';
 import { DockerApi } from '../../cmd/cnm-shim/docker/engine/api.ts';
 import { Reconciler, type Timing } from '../../cmd/cnm-shim/docker/engine/reconcile.ts';
 import type { Routes } from '../../cmd/cnm-shim/docker/wire/routes.ts';
+import type { Core } from '../../src/shared/core/core.ts';
 import { makePhases } from '../../src/shared/runtime/phases.ts';
 import type { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { MemoryDisk } from '../../src/shared/testing/memory-store.ts';
@@ -17,8 +18,13 @@ export interface Reconciled {
   reconciler(timing?: Partial<Timing>, process?: string): Reconciler;
 }
 
-export function makeReconciled(host: FakeHost, docker: RecordedDocker, disk = new MemoryDisk()): Reconciled {
-  const core = makeCore(host, disk);
+export function makeReconciled(
+  host: FakeHost,
+  docker: RecordedDocker,
+  disk = new MemoryDisk(),
+  parts: Pick<Core, 'plugins'> = {},
+): Reconciled {
+  const core = { ...makeCore(host, disk), ...parts };
   const { log } = core;
   const open = () => ({ ...core, [Symbol.dispose]: () => {}, [Symbol.asyncDispose]: async () => {} });
   const routes = new DockerService({ cores: { open }, log, candidates: [] }).routes();

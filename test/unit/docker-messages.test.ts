@@ -109,7 +109,7 @@ describe('dockerd requests', () => {
     assertDecodes('NetworkDriver.CreateNetwork', body, {
       networkId: NETWORK,
       generic: { driver: 'bridge', 'com.docker.network.driver.mtu': '1400' },
-      ...{ internal: true, enableIPv4: true, enableIPv6: true },
+      ...{ internal: true, enableIPv4: true, enableIPv6: true, completes: true },
       ipv4: [
         {
           addressSpace: 'isthmus',

@@ -1,10 +1,7 @@
 import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
-import { attachmentKey } from '../../../src/shared/core/apply.ts';
 import { type Core, nameInDocker } from '../../../src/shared/core/core.ts';
 import { deleteOffered, offerEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
-import { isOfferGone } from '../../../src/shared/core/endpoints/placed-offers.ts';
 import { offeringDriverOf } from '../../../src/shared/core/networks/record.ts';
-import { claimAddress } from '../../../src/shared/core/pools/pools.ts';
 import { publishPorts, unpublishPorts } from '../../../src/shared/core/ports/publish-ports.ts';
 import type { Addressing, Assigned } from '../../../src/shared/drivers/driver.ts';
 import type { Rules } from '../../../src/shared/drivers/rules.ts';
@@ -14,8 +11,11 @@ import type { Attachment } from '../../../src/shared/model/attachment.ts';
 import { dockerFactsOf, type Endpoint } from '../../../src/shared/model/endpoint.ts';
 import { given } from '../../../src/shared/model/given.ts';
 import { contains, formatPrefix, type Prefix, parsePrefix } from '../../../src/shared/model/prefix.ts';
+import { listedEndpoint } from '../../../src/shared/store/listed-endpoints.ts';
 import type { DockerNetworkRow, LocalStore } from '../../../src/shared/store/store.ts';
-import { isLinkGone } from './engine/differences.ts';
+import { deleteGone } from './gone.ts';
+import { recordOnly } from './interfaceless.ts';
+import type { InterfaceAnswer } from './lists/list-endpoint.ts';
 import { shortId } from './network-options.ts';
 import { ownName } from './network-plan.ts';
 import { announce } from './overlay-network.ts';
@@ -53,21 +53,26 @@ export function placeOf(core: Core, { networkId, endpointId }: EndpointIdentity)
 }
 
 /**
- * Creates the endpoint, with its interface in the host's namespace; dockerd moves it into the container. Returns the
- * MAC address. On a network without interfaces, creates only the record.
+ * Creates the endpoint, with its interface in the host's namespace; dockerd moves it into the container. Returns what
+ * dockerd does not know of it. On a network without interfaces, creates only the record.
  */
 export async function createDockerEndpoint(
   core: Core,
   request: CreateEndpointRequest,
   now: number,
-): Promise<string | undefined> {
+): Promise<InterfaceAnswer> {
   const { network, spec, attachment } = placeOf(core, request);
+  const { list } = network;
+  if (list !== undefined) {
+    const { createListed } = await import('./lists/list-endpoint.ts');
+    return await createListed(core, { network, list, attachment }, request, now);
+  }
   const addressing = addressingOf(spec, addressesOf(request), attachment);
   assertMac(spec.options, request);
   const driver = offeringDriverOf(spec.options, network.network);
   if (driver === undefined) {
-    await recordOnly(core, { network, spec, attachment }, addressing, now);
-    return undefined;
+    await recordOnly(core, { network, attachment }, addressing, now);
+    return {};
   }
   const rules = rulesOf(spec);
   const { options } = spec;
@@ -83,7 +88,8 @@ export async function createDockerEndpoint(
     });
   });
   if (options.driver === 'overlay') await core.cluster?.mirror(network.network);
-  return offer.mac;
+  // dockerd rejects an answer that repeats the MAC address it supplied.
+  return request.mac === undefined ? given({ MacAddress: offer.mac }) : {};
 }
 
 /** Publishes exactly the ports of the request. */
@@ -96,7 +102,10 @@ export async function programPorts(core: Core, request: ProgramRequest): Promise
   const prefixes = addresses.flatMap((text) => parsePrefix(text) ?? []);
   const addressing = addressingOf(spec, prefixes, attachment);
   const ports = portRequests(network, request.portMap);
-  await retried(core, () => publishPorts(core, attachment, rules, addressing, ports));
+  const publish = () => retried(core, () => publishPorts(core, attachment, rules, addressing, ports));
+  if (network.list === undefined || ports.length === 0) return void (await publish());
+  const { admitPorts } = await import('./lists/list-rules.ts');
+  await admitPorts(core, attachment, publish);
 }
 
 /** Unpublishes all ports of the endpoint. Accepts absence. */
@@ -106,7 +115,21 @@ export function revokePorts(core: Core, identity: EndpointIdentity): Promise<Net
 
 /** Deletes the endpoint. Accepts absence. */
 export function deleteDockerEndpoint(core: Core, identity: EndpointIdentity): Promise<NetError[]> {
-  return forEach(core, identity, (attachment) => deleteOffered(core, attachment));
+  const network = core.store.dockerNetworks.get(identity.networkId);
+  return forEach(core, identity, (attachment) => removeEndpoint(core, attachment, network));
+}
+
+/** Sets in the container's namespace what dockerd does not, after Join; or deletes it, at Leave. */
+export async function completeDockerEndpoint(
+  core: Core,
+  { networkId, endpointId }: EndpointIdentity,
+  step: 'join' | 'leave' = 'join',
+): Promise<void> {
+  const network = core.store.dockerNetworks.get(networkId);
+  if (network?.list === undefined) return;
+  const { completeListed, withdrawListed } = await import('./lists/list-join.ts');
+  const work = step === 'join' ? completeListed : withdrawListed;
+  await work(core, attachmentOf(network.network, endpointId));
 }
 
 /** Returns an endpoint's record. Throws NetError `unknown-container` unless CreateEndpoint has been answered. */
@@ -153,29 +176,16 @@ async function retried<T>(core: Core, work: () => Promise<T>): Promise<T> {
   return await work();
 }
 
-/** Creates the endpoint of a network without interfaces: its addresses and a record. */
-async function recordOnly(
+/** Deletes the endpoint, of whichever driver. Accepts absence. Returns all failures. */
+export async function removeEndpoint(
   core: Core,
-  { network, attachment }: Place,
-  addressing: Addressing,
-  now: number,
-): Promise<void> {
-  const { store, host } = core;
-  using _lock = await core.lock(attachmentKey(attachment));
-  const { scope, id } = network;
-  store.transaction(() => {
-    for (const { address } of scope === undefined ? [] : addressing.addresses) {
-      claimAddress(store, scope ?? '', address.addr, attachment);
-    }
-    store.endpoints.put({
-      ...{ kind: 'docker', role, attachment, progress: 'ready' },
-      sandbox: { path: '', id: host.own.id },
-      addresses: addressing.addresses.map(({ address }) => formatPrefix(address)),
-      dockerNetwork: id,
-      createdAt: now,
-      ...given({ scope }),
-    });
-  });
+  attachment: Attachment,
+  network?: DockerNetworkRow,
+): Promise<NetError[]> {
+  if (network?.list === undefined && listedEndpoint(core.store.notes, attachment) === undefined)
+    return await deleteOffered(core, attachment);
+  const { deleteListed } = await import('./lists/list-removal.ts');
+  return (await deleteListed(core, attachment, network)) ?? (await deleteOffered(core, attachment));
 }
 
 function addressesOf({ address, addressIPv6 }: CreateEndpointRequest): Prefix[] {
@@ -217,30 +227,4 @@ function rulesOf({ rules }: NetworkSpec, { noProxy6to4 }: Partial<EndpointPorts>
 
 function refused(endpointId: string, key: string, what: string, hint: string): NetError {
   return fault.invalidConfig('endpoint', `${shortId(endpointId)} ${key}`, what, hint);
-}
-
-/**
- * Deletes Docker's endpoints whose interface is gone from the host, which frees their addresses and host ports. A
- * killed dockerd loses its containers' endpoints silently, and the kernel deletes interfaces with their namespace. Asks
- * only the kernel, so a handler may call it. Returns the failures.
- */
-export async function deleteGone(core: Core): Promise<NetError[]> {
-  const { store } = core;
-  const rows = store.endpoints.list().filter(({ attachment }) => attachment.camp === 'cnm');
-  if (rows.length === 0) return [];
-  const links = linksNow(core);
-  const errors: NetError[] = [];
-  for (const row of rows.filter((one) => isLinkGone(one, links) || isOfferGone(core, one))) {
-    const { network, containerId } = row.attachment;
-    core.log.info('docker.removed', { network, endpoint: containerId, reason: 'its interface is gone' });
-    // Check again under the lock: dockerd may have created it again.
-    const when = (now: Endpoint | undefined): boolean =>
-      now !== undefined && (isLinkGone(now, linksNow(core)) || isOfferGone(core, now));
-    errors.push(...(await deleteOffered(core, row.attachment, when)));
-  }
-  return errors;
-}
-
-function linksNow({ host }: Core): ReadonlySet<string> {
-  return new Set(host.observe(host.own, { links: 'all' }).links.keys());
 }

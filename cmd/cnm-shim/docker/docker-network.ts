@@ -1,15 +1,17 @@
 import type { Core } from '../../../src/shared/core/core.ts';
-import { deleteOffered } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
 import { createNetwork } from '../../../src/shared/core/networks/create-network.ts';
 import { deleteNetwork } from '../../../src/shared/core/networks/delete-network.ts';
 import { explainOverlay } from '../../../src/shared/core/networks/overlay-failure.ts';
 import { unusePools } from '../../../src/shared/core/pools/pools.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
-import { dockerFactsOf, type Endpoint } from '../../../src/shared/model/endpoint.ts';
+import { type Attachment, sameAttachment } from '../../../src/shared/model/attachment.ts';
+import { dockerFactsOf } from '../../../src/shared/model/endpoint.ts';
 import type { NetworkHolder } from '../../../src/shared/model/owned.ts';
 import { formatPrefix } from '../../../src/shared/model/prefix.ts';
+import { listListedEndpoints } from '../../../src/shared/store/listed-endpoints.ts';
 import type { DockerNetworkRow, LocalStore } from '../../../src/shared/store/store.ts';
+import { removeEndpoint } from './docker-endpoint.ts';
 import { shortId } from './network-options.ts';
 import { ownName, planNetwork } from './network-plan.ts';
 import type { CreateNetworkRequest, IpamData } from './wire/messages.ts';
@@ -48,7 +50,7 @@ export async function deleteDockerNetwork(core: Core, id: string): Promise<NetEr
   if (row === undefined) return [];
   const errors: NetError[] = [];
   // dockerd calls this when it has no endpoint on the network, so it no longer knows the endpoints that remain.
-  for (const { attachment } of endpointsOf(store, row)) errors.push(...(await deleteOffered(core, attachment)));
+  for (const attachment of endpointsOf(store, row)) errors.push(...(await removeEndpoint(core, attachment)));
   core.mark?.('endpoints');
   // A remaining endpoint keeps its network, so the next call finds both.
   if (errors.length > 0) return errors;
@@ -60,13 +62,16 @@ export async function deleteDockerNetwork(core: Core, id: string): Promise<NetEr
 }
 
 /** The endpoints of one Docker network; others may share its Network. */
-function endpointsOf(store: LocalStore, { id, network }: DockerNetworkRow): Endpoint[] {
+function endpointsOf(store: LocalStore, { id, network }: DockerNetworkRow): Attachment[] {
   // A record rebuilt from the kernel does not name its Docker network. Only one has this name.
   const isAlone = network === ownName(id);
-  return store.endpoints.list(network).filter((endpoint) => {
+  const own = store.endpoints.list(network).filter((endpoint) => {
     const { dockerNetwork = isAlone ? id : '' } = dockerFactsOf(endpoint);
     return endpoint.attachment.camp === 'cnm' && endpoint.role === 'interface' && dockerNetwork === id;
   });
+  const listed = listListedEndpoints(store.notes).filter(({ dockerNetwork }) => dockerNetwork === id);
+  const all = [...own, ...listed].map(({ attachment }) => attachment);
+  return all.filter((one, i) => all.findIndex((other) => sameAttachment(one, other)) === i);
 }
 
 export function holderOf(id: string): NetworkHolder {
@@ -85,8 +90,9 @@ function isThere(store: LocalStore, { networkId }: CreateNetworkRequest, text: s
   );
 }
 
-/** The request in canonical form: equal requests give equal text. Its pools tell its families. */
-function requestText({ networkId: _id, enableIPv4: _4, enableIPv6: _6, ...request }: CreateNetworkRequest): string {
+/** The request in canonical form: equal requests give equal text. Its pools tell its families, and Docker may be renewed. */
+function requestText(whole: CreateNetworkRequest): string {
+  const { networkId: _id, enableIPv4: _4, enableIPv6: _6, completes: _version, ...request } = whole;
   const data = ({ addressSpace, pool, gateway, auxAddresses }: IpamData) => ({
     addressSpace,
     pool: formatPrefix(pool),

@@ -18,7 +18,8 @@ import {
   parsePrefix,
 } from '../../../src/shared/model/prefix.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
-import { DOCKER_KEYS, type DockerOptions, refusedOption } from './options.ts';
+import { refusedOption } from './given-option.ts';
+import { DOCKER_KEYS, type DockerOptions } from './options.ts';
 import { parentedOptions } from './parent-options.ts';
 import type { CreateNetworkRequest, IpamData } from './wire/messages.ts';
 

@@ -7,6 +7,7 @@ import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { chosenBackend } from '../../../src/shared/firewall/open.ts';
 import { type Addr, type Family, formatAddr } from '../../../src/shared/model/addr.ts';
+import type { ListFacts } from '../../../src/shared/model/chain.ts';
 import { given } from '../../../src/shared/model/given.ts';
 import { formatPrefix, networkOf } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, LocalStore, PoolRow } from '../../../src/shared/store/store.ts';
@@ -47,18 +48,21 @@ export async function planNetwork(
   assertFamilies(request, options);
   const pools = poolsOf(core.store, request, options);
   const subnets = subnetsOf(withSubnets(request, pools));
-  const joined = joinedNetwork(options, pools);
+  const joined = options.list === undefined ? joinedNetwork(options, pools) : undefined;
+  const listed = options.list && (await listedNetwork(core, request, options.list, subnets));
   const name = joined ?? ownName(request.networkId);
   const scope = [...pools.values()][0]?.scope;
   const known = joined === undefined ? undefined : knownNetwork(core, joined);
   if (joined !== undefined) assertShareable(core, joined, known, { request, options, subnets, pools });
-  const asked = (): NetworkSpec =>
-    specOfDocker({
+  const asked = (): NetworkSpec => {
+    if (listed !== undefined) return listed.spec(scope);
+    return specOfDocker({
       ...{ request, options, subnets },
       backend: options.driver === 'null' || options.parented ? 'none' : chosenBackend('auto'),
       range: (family) => pools.get(family)?.range,
       ...given({ scope, shared: joined }),
     });
+  };
   const { overlay } = options;
   const spec =
     overlay === undefined
@@ -88,12 +92,23 @@ export async function planNetwork(
       network: name,
       driver: options.driver,
       ...traits,
-      ...given({ gateway4, gateway6, scope }),
+      ...given({ gateway4, gateway6, scope, list: listed?.facts }),
       ...(binding === undefined || binding.value === 0n ? {} : { hostBinding: formatAddr(binding) }),
       ifPrefix: options.ifPrefix ?? 'eth',
       createdAt: now,
     },
   };
+}
+
+/** What a CNI list makes of the network. */
+async function listedNetwork(
+  core: Core,
+  request: CreateNetworkRequest,
+  choice: NonNullable<DockerOptions['list']>,
+  subnets: Subnets,
+): Promise<{ readonly facts: ListFacts; readonly spec: (scope: string | undefined) => NetworkSpec }> {
+  const { planList, specOfList } = await import('./lists/list-network.ts');
+  return { facts: await planList(core, request, choice, subnets), spec: specOfList };
 }
 
 /** Without `-o driver`, a request that names an existing overlay network of this host has driver `overlay`. */

@@ -1,18 +1,21 @@
 import { LIMITS } from '../../../src/shared/config/limits.ts';
 import { nearest } from '../../../src/shared/config/nearest.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
-import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { type Addr, type Family, parseAddr } from '../../../src/shared/model/addr.ts';
 import { given } from '../../../src/shared/model/given.ts';
 import { ifNameFault, MAX_IFNAME } from '../../../src/shared/model/link.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
+import { type DriverName, driverNamed, type Given, refusedOption } from './given-option.ts';
+import { LIST_KEYS, type ListChoice, listChoice } from './lists/list-options.ts';
 import { OVERLAY_KEYS, type OverlayChoice, overlayChoice } from './overlay-options.ts';
 import { PARENT_KEYS, type ParentChoice, parentChoice } from './parent-options.ts';
 import type { NetworkOptions, TextMap } from './wire/messages.ts';
 
 /** The user's `-o` options, typed; absent means not given. */
 export interface DockerOptions {
-  readonly driver: (typeof DRIVERS)[number];
+  readonly driver: DriverName;
+  /** With driver `cni`. */
+  readonly list?: ListChoice;
   /** With driver `overlay`. An absent option has the value of the cluster's network. */
   readonly overlay?: OverlayChoice;
   /** With drivers `macvlan` and `ipvlan`. */
@@ -67,10 +70,10 @@ export const OWN_KEYS = [
   'proxy6to4',
   ...OVERLAY_KEYS,
   ...PARENT_KEYS,
+  ...LIST_KEYS,
 ] as const;
 /** Every Docker version may add options with this prefix: unknown ones are ignored. */
 const DOCKER_PREFIX = 'com.docker.network.';
-const DRIVERS = ['bridge', 'null', 'overlay', 'macvlan', 'ipvlan'] as const;
 const MODES: readonly GatewayMode[] = ['nat', 'nat-unprotected', 'routed', 'isolated'];
 /** Smallest MTU that IPv4 works with (RFC 791), and the largest that a veth has. */
 const [MIN_MTU, MAX_MTU] = [68, 65_535];
@@ -91,9 +94,12 @@ export function parseOptions(generic: TextMap): DockerOptions {
   const trusted = trustedIn(pick(generic, DOCKER_KEYS.trusted));
   const size = mtu && mtuOf(mtu);
   const driver = driverNamed(pick(generic, 'driver'));
+  const overlay = overlayChoice(generic, driver);
+  const parented = parentChoice(generic, driver);
+  const list = listChoice(generic, driver);
   return {
     driver,
-    ...given({ parented: parentChoice(generic, driver), overlay: overlayChoice(generic, driver) }),
+    ...given({ overlay, parented, list }),
     ...(network === undefined ? {} : { network: networkNamed(network) }),
     ...(bridge === undefined ? {} : { bridge: interfaceName(bridge, MAX_IFNAME) }),
     ...(size ? { mtu: size } : {}),
@@ -122,20 +128,9 @@ export function ignoredOptions(generic: TextMap): string[] {
 
 /** Throws NetError `invalid-config` for a network with neither family, as Docker's bridge does. */
 export function assertFamilies({ enableIPv4, enableIPv6 }: NetworkOptions, { driver }: DockerOptions): void {
-  if (enableIPv4 || enableIPv6 || driver === 'null') return;
+  if (enableIPv4 || enableIPv6 || driver === 'null' || driver === 'cni') return;
   const what = 'IPv4 or IPv6 must be enabled: containers would have no address';
   throw fault.invalidConfig('network', '--ipv4=false', what, 'Add --ipv6, or -o driver=null for no network');
-}
-
-/** An option as the user gave it. */
-interface Given {
-  readonly key: string;
-  readonly value: string;
-}
-
-/** NetError `invalid-config`: `network -o mtu=x: <what>. <hint>`. */
-export function refusedOption({ key, value }: Given, what: string, hint: string): NetError {
-  return fault.invalidConfig('network', `-o ${key}=${value}`, what, hint);
 }
 
 /** Validates a Network's name, with CNI's rule. Throws NetError `invalid-config`. */
@@ -165,20 +160,6 @@ function pick(generic: TextMap, ...keys: readonly string[]): Given | undefined {
     throw refusedOption(first, `${second.key}=${second.value} contradicts it`, 'Give one of them');
   }
   return first;
-}
-
-function driverNamed(given: Given | undefined): DockerOptions['driver'] {
-  const found = DRIVERS.find((name) => name === (given?.value ?? 'bridge'));
-  if (found !== undefined) return found;
-  const { key, value } = given ?? { key: 'driver', value: '' };
-  if (value === 'host') {
-    const what = "a container in the host's network has no network of its own to make";
-    const hint = 'Use "docker run --network host" instead';
-    throw fault.unsupportedField('network', `-o ${key}=${value}`, what, hint);
-  }
-  const meant = nearest(value, DRIVERS);
-  const hint = `${meant === undefined ? '' : `Did you mean ${meant}? `}Drivers are ${DRIVERS.join(', ')}`;
-  throw refusedOption({ key, value }, 'it is not a driver', hint);
 }
 
 function mtuOf(given: Given): number {

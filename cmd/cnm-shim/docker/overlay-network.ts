@@ -21,7 +21,8 @@ import {
   samePrefix,
 } from '../../../src/shared/model/prefix.ts';
 import type { PoolRow } from '../../../src/shared/store/store.ts';
-import { DOCKER_KEYS, type DockerOptions, refusedOption } from './options.ts';
+import { refusedOption } from './given-option.ts';
+import { DOCKER_KEYS, type DockerOptions } from './options.ts';
 import type { OverlayChoice, OverlayMode } from './overlay-options.ts';
 import { traitsOf } from './shared-network.ts';
 import type { CreateNetworkRequest } from './wire/messages.ts';

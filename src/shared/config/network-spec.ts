@@ -27,7 +27,7 @@ export type NetworkOptions =
   | PtpOptions
   | ParentedOptions
   | HostAccessOptions
-  | { readonly driver: 'null' };
+  | { readonly driver: 'null' | 'cni' };
 
 /** The options of the network's bridge on this host; undefined without one. */
 export function bridgeOf(options: NetworkOptions): BridgeOptions | undefined {

@@ -8,6 +8,7 @@ import type { Host, Namespace } from '../host/host.ts';
 import type { Logger } from '../log/log.ts';
 import type { Addr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';
+import type { ProcessRef } from '../model/chain.ts';
 import type { FirewallBackend } from '../model/firewall.ts';
 import type { ChangeCount } from '../store/changes.ts';
 import type { LocalStore } from '../store/store.ts';
@@ -45,6 +46,8 @@ export interface Core {
   readonly held?: PortHolder;
   /** Leases addresses from DHCP servers. Absent in a process that ends with its call. */
   readonly dhcp?: DhcpLeases;
+  /** Executes the plugins of CNI lists. Absent in a process that ends with its call. */
+  readonly plugins?: () => Promise<PluginHost>;
   /** The network that a CNI configuration file defines under this name, used or not. */
   readonly configured?: (network: string) => NetworkSpec | undefined;
   /** The name of our drivers in Docker, for commands in error hints. Default: `isthmus`. */
@@ -128,6 +131,47 @@ export interface DhcpLeases {
    * `keep` does not list.
    */
   collect(alive?: { readonly network: string; readonly keep: readonly Attachment[] }): Promise<void>;
+}
+
+/** One call of one CNI plugin. */
+export interface PluginCall {
+  readonly type: string;
+  /** Directories to search for it, and for the plugins that it calls. */
+  readonly path: readonly string[];
+  readonly command: 'ADD' | 'DEL' | 'GC' | 'VERSION';
+  /** Its configuration, as JSON. */
+  readonly config: string;
+  /** Milliseconds until it is killed. */
+  readonly limitMs: number;
+  readonly containerId?: string;
+  /** Path of the namespace; empty if there is none any more. */
+  readonly netns?: string;
+  readonly ifName?: string;
+  /** CNI_ARGS. */
+  readonly args?: string;
+  /** Called once the plugin runs. */
+  readonly started?: (process: ProcessRef) => void;
+}
+
+/** The CNI plugins of this host, and the namespaces that they work in. */
+export interface PluginHost {
+  /**
+   * The text of a list: `conf` is the text itself, an absolute path, or the name of a network in the directory of CNI
+   * configurations. Throws NetError `invalid-config`.
+   */
+  listText(conf: string): string;
+  /** True if a file in the directory of CNI configurations defines this network, so that others may use it. */
+  isConfigured(network: string): boolean;
+  /** Throws NetError `invalid-config` if no directory has an executable of this name. */
+  assertThere(type: string, path: readonly string[]): void;
+  /** Resolves with what the plugin printed. Rejects with NetError `delegate`, with the plugin's own code. */
+  run(call: PluginCall): Promise<string>;
+  /** Kills a plugin that a dead daemon started, with its children. Accepts that it has ended. */
+  end(process: ProcessRef): Promise<void>;
+  /** Creates a network namespace at this path. Throws NetError `exists` if something is there. */
+  makeNamespace(path: string): Promise<void>;
+  /** Accepts absence. */
+  deleteNamespace(path: string): Promise<void>;
 }
 
 /** A foreign IPAM plugin, run as a process, or the DHCP client. It may need the link to exist. */

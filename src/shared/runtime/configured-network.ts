@@ -8,11 +8,11 @@ import { isOwnPlugin } from './delegate.ts';
 import type { Environment } from './environment.ts';
 import { guardedOptions, rulesOf, specOf } from './spec-of.ts';
 
-const CONF_DIR = '/etc/cni/net.d';
+export const CONF_DIR = '/etc/cni/net.d';
 /** Default CNI_PATH: containerd's default, and where distributions install plugins. */
 const PLUGIN_DIRS = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni', '/usr/local/libexec/cni'];
 /** The extensions that libcni reads. */
-const EXTENSIONS: readonly string[] = ['.conf', '.conflist', '.json'];
+export const EXTENSIONS: readonly string[] = ['.conf', '.conflist', '.json'];
 
 /**
  * Looks up a NetworkSpec in the CNI configuration files of ISTHMUS_CNI_CONF_DIR (default /etc/cni/net.d): the first

@@ -20,7 +20,7 @@ export interface CallCore extends Core, Disposable, AsyncDisposable {
 type Given = Pick<Core, 'host' | 'log' | 'changes' | 'lock' | 'firewall'>;
 type Optional = Pick<
   Core,
-  'removeLink' | 'rest' | 'hasUplink' | 'cluster' | 'dhcp' | 'held' | 'configured' | 'dockerName' | 'stamp'
+  'removeLink' | 'rest' | 'hasUplink' | 'cluster' | 'dhcp' | 'held' | 'plugins' | 'configured' | 'dockerName' | 'stamp'
 >;
 
 /** The parts of a core. The plugin opens them for one call, the daemon keeps them. */

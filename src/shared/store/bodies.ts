@@ -111,10 +111,19 @@ type NetworkText = Omit<NetworkRow, 'spec'> & { readonly spec?: SpecText };
 
 const gatewayMode = is.oneOf('nat', 'nat-unprotected', 'routed', 'isolated');
 
+const list = is.record({
+  text: is.text,
+  path: is.list(is.text),
+  args: is.optional(is.text),
+  seconds: is.positive,
+  completes: is.optional(is.oneOf(true)),
+});
+
 const dockerNetwork = is.record({
   id: is.text,
   network: is.text,
-  driver: is.oneOf('bridge', 'null', 'overlay', 'macvlan', 'ipvlan'),
+  driver: is.oneOf('bridge', 'null', 'overlay', 'macvlan', 'ipvlan', 'cni'),
+  list: is.optional(list),
   request: is.text,
   internal: is.flag,
   gateway4: is.optional(is.addr),

@@ -172,6 +172,7 @@ const parented = {
 /** The options of a NetworkSpec. */
 const options = is.variant('driver', {
   null: is.record({}),
+  cni: is.record({}),
   bridge: is.record(bridge),
   ptp: is.record({ mtu: is.optional(is.u32) }),
   macvlan: is.record({

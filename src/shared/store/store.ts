@@ -1,6 +1,7 @@
 import type { NetworkSpec } from '../config/network-spec.ts';
 import type { Addr, Family } from '../model/addr.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
+import type { ListFacts } from '../model/chain.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { PortSpan, Protocol } from '../model/firewall.ts';
 import type { NetworkHolder, Owned } from '../model/owned.ts';
@@ -33,7 +34,9 @@ export interface DockerNetworkRow {
   readonly id: string;
   /** Its Network: `docker-<12 hex digits of the id>`, or the one that it shares. */
   readonly network: string;
-  readonly driver: 'bridge' | 'null' | 'overlay' | 'macvlan' | 'ipvlan';
+  readonly driver: 'bridge' | 'null' | 'overlay' | 'macvlan' | 'ipvlan' | 'cni';
+  /** With driver `cni`. */
+  readonly list?: ListFacts;
   /** The CreateNetwork request, as JSON with sorted keys: repeating the same request succeeds. */
   readonly request: string;
   readonly internal: boolean;

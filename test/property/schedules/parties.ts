@@ -1,4 +1,4 @@
-import { deleteGone } from '../../../cmd/cnm-shim/docker/docker-endpoint.ts';
+import { deleteGone } from '../../../cmd/cnm-shim/docker/gone.ts';
 import type { PortMapping } from '../../../src/shared/config/port-mappings.ts';
 import { attachmentKey } from '../../../src/shared/core/apply.ts';
 import { collectGarbage } from '../../../src/shared/core/collect-garbage.ts';

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { attachmentKey } from '../../../../src/shared/core/apply.ts';
 import type { Core } from '../../../../src/shared/core/core.ts';
-import { deleteOffered } from '../../../../src/shared/core/endpoints/offer-endpoint.ts';
 import { asNetError, type NetError } from '../../../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../../../src/shared/log/log.ts';
 import type { Attachment } from '../../../../src/shared/model/attachment.ts';
 import { given } from '../../../../src/shared/model/given.ts';
 import { makePhases } from '../../../../src/shared/runtime/phases.ts';
+import { listedEndpoint } from '../../../../src/shared/store/listed-endpoints.ts';
 import type { DockerNetworkRow } from '../../../../src/shared/store/store.ts';
+import { removeEndpoint } from '../docker-endpoint.ts';
 import type { Routes } from '../wire/routes.ts';
 import type { DockerApi } from './api.ts';
 import type { DockerNetwork } from './api-answers.ts';
@@ -49,6 +50,8 @@ export interface Outcome {
 export class Pass {
   readonly #parts: PassParts;
   readonly #errors: NetError[] = [];
+  /** Docker networks whose CNI lists have lost endpoints. */
+  readonly #collected = new Set<string>();
 
   constructor(parts: PassParts) {
     this.#parts = parts;
@@ -76,6 +79,7 @@ export class Pass {
   async #correct({ look, found }: Compared): Promise<Outcome> {
     const { api, signal } = this.#parts;
     const endpoints = await this.#each(found.endpoints, (attachment) => this.#deleteEndpoint(attachment));
+    await this.#each([...this.#collected], (id) => this.#collect(id));
     const networks = await this.#each(found.networks, (network) => this.#remove(network));
     const containers = found.lost.length === 0 ? [] : ((await api.containers(signal)) ?? []);
     const restored = await this.#each(found.lost, (network) => {
@@ -112,9 +116,19 @@ export class Pass {
   async #deleteEndpoint(attachment: Attachment): Promise<boolean> {
     const { network, containerId: endpoint } = attachment;
     using core = this.#parts.open();
-    const errors = await deleteOffered(core, attachment);
+    const listed = listedEndpoint(core.store.notes, attachment)?.dockerNetwork;
+    const errors = await removeEndpoint(core, attachment);
     this.#errors.push(...errors);
+    if (listed !== undefined) this.#collected.add(listed);
     if (errors.length === 0) this.#parts.log.info('docker.removed', { network, endpoint, reason: UNKNOWN });
+    return errors.length === 0;
+  }
+
+  async #collect(dockerNetwork: string): Promise<boolean> {
+    const { collectListed } = await import('../lists/sweep.ts');
+    using core = this.#parts.open();
+    const errors = await collectListed(core, dockerNetwork);
+    this.#errors.push(...errors);
     return errors.length === 0;
   }
 

@@ -45,6 +45,8 @@ export interface NetworkOptions {
   /** Docker before version 28 does not say whether a network has IPv4: every one has. */
   readonly enableIPv4: boolean;
   readonly enableIPv6: boolean;
+  /** Docker says whether the network has IPv4: it is of version 28 or later. */
+  readonly completes?: true;
 }
 
 export interface CreateNetworkRequest extends NetworkOptions {
@@ -64,6 +66,8 @@ export interface EndpointIdentity extends NetworkIdentity {
 export interface CreateEndpointRequest extends EndpointIdentity, EndpointPorts {
   /** The interface's name in the container, if the user gives one. */
   readonly ifName?: string;
+  /** The address that the user asks for where Docker's IPAM chooses none (`driver-opt=ip=…`). */
+  readonly ip?: string;
   /** Keys of the user's options that mean nothing here. */
   readonly ignored: readonly string[];
   readonly address?: Prefix;
@@ -72,8 +76,8 @@ export interface CreateEndpointRequest extends EndpointIdentity, EndpointPorts {
 }
 
 export interface JoinRequest extends EndpointIdentity {
-  /** Path of the container's namespace, which dockerd may make later; empty if it is unknown. */
-  readonly sandboxKey: string;
+  /** Path of the container's namespace. Docker before 28 makes it later. */
+  readonly sandboxKey?: string;
 }
 
 export interface ProgramRequest extends EndpointIdentity, EndpointPorts {}
@@ -110,9 +114,11 @@ export function decodeCreateEndpoint(body: unknown): CreateEndpointRequest {
   const mac = asMac(part(wanted, 'MacAddress'));
   const options = objectAt(whole, 'Options');
   const ifName = ifNameAt(options);
+  const { value: ip } = optionPart(options, 'ip');
   return {
     ...identityOf(whole),
     ...given({ address, addressIPv6, mac, ifName }),
+    ...(typeof ip === 'string' && ip !== '' ? { ip } : {}),
     ...portsOf(options),
     ignored: Object.keys(options.value).filter((key) => !ENDPOINT_OPTIONS.test(key)),
   };
@@ -150,12 +156,15 @@ function identityOf(whole: Part): EndpointIdentity {
   return { networkId: idAt(whole, 'NetworkID'), endpointId: idAt(whole, 'EndpointID') };
 }
 
+const ENABLE_IPV4 = 'com.docker.network.enable_ipv4';
+
 function networkOptions(whole: Part): NetworkOptions {
   const options = objectAt(whole, 'Options');
   return {
     generic: asTextMap(optionPart(options, 'com.docker.network.generic')),
     internal: asFlag(optionPart(options, 'com.docker.network.internal')),
-    enableIPv4: asFlag(optionPart(options, 'com.docker.network.enable_ipv4'), true),
+    enableIPv4: asFlag(optionPart(options, ENABLE_IPV4), true),
+    ...(optionPart(options, ENABLE_IPV4).value === undefined ? {} : { completes: true }),
     enableIPv6: asFlag(optionPart(options, 'com.docker.network.enable_ipv6')),
   };
 }

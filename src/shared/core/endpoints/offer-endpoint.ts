@@ -68,7 +68,7 @@ export async function offerEndpoint(core: Core, request: OfferRequest): Promise<
   const before = core.store.endpoints.get(attachment, role);
   if (before !== undefined && isWhole(core, before)) return sameOffer(request, before);
   if (before !== undefined) {
-    const [failure] = await removeLocked(core, attachment);
+    const [failure] = await removeOffered(core, attachment);
     if (failure !== undefined) throw failure;
   }
   let endpoint = factsOf(core, request, EMPTY_VIEW);
@@ -91,7 +91,7 @@ export async function offerEndpoint(core: Core, request: OfferRequest): Promise<
       core.mark?.('kernel');
       return endpoint;
     },
-    revert: () => removeLocked(core, attachment),
+    revert: () => removeOffered(core, attachment),
   });
   return { srcName: attachment.ifName, ...given({ mac: macOf(endpoint) }) };
 }
@@ -131,11 +131,11 @@ export async function deleteOffered(
   using _lock = await core.lock(attachmentKey(attachment));
   core.mark?.('lock');
   if (when?.(core.store.endpoints.get(attachment, role)) === false) return [];
-  return await removeLocked(core, attachment);
+  return await removeOffered(core, attachment);
 }
 
-/** The caller holds the attachment's lock. */
-async function removeLocked(core: Core, attachment: Attachment): Promise<NetError[]> {
+/** Like `deleteOffered`. The caller holds the attachment's lock. */
+export async function removeOffered(core: Core, attachment: Attachment): Promise<NetError[]> {
   const errors = await removePorts(core, attachment);
   const known = core.store.endpoints.get(attachment, role) !== undefined;
   errors.push(...(await removeAnyway(core, { attachment, role, netns: '', orphans: 'own' }, undefined)));

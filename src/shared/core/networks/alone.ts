@@ -14,7 +14,7 @@ import { formatHolders, isHeld, isUsed } from './record.ts';
  * addresses the host does not know (null), and unused ones.
  */
 export function assertAlone(core: Core, name: string, spec: NetworkSpec): void {
-  if (spec.options.driver === 'null') return;
+  if (spec.options.driver === 'null' || spec.options.driver === 'cni') return;
   const bridge = bridgeOf(spec.options)?.bridge;
   const others = core.store.networks.list().filter((row) => row.name !== name && isRouted(row));
   for (const row of others) {
