@@ -1,4 +1,13 @@
-import { readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import { bundle } from './bundle.ts';
@@ -39,15 +48,16 @@ async function main(): Promise<void> {
   const [executable, link] = PROGRAMS.map(({ name }) => join(ROOT, 'dist', name)) as [string, string];
   // For `isthmus version --licenses` and `isthmus topology --web`.
   const texts = { licences: readFileSync(LICENCES), topology: page.html };
-  const assets = Object.fromEntries(
+  const packed = Object.fromEntries(
     Object.entries(texts).map(([name, text]) => {
-      const packed = join(ROOT, 'dist', `.${name}.br`);
-      writeFileSync(packed, brotliCompressSync(text));
-      return [name, packed] as const;
+      const file = join(ROOT, 'dist', `.${name}.br`);
+      writeFileSync(file, brotliCompressSync(text));
+      return [name, file] as const;
     }),
   );
+  const assets = { ...packed, ...installed() };
   await packageExecutable(Object.fromEntries(programs.map((one) => [one.name, one])), executable, packager, assets);
-  for (const packed of Object.values(assets)) rmSync(packed);
+  for (const file of Object.values(packed)) rmSync(file);
   placeLink(basename(executable), link);
   const [file, other] = [executable, link].map((path) => relative(ROOT, path));
   console.log(
@@ -55,6 +65,16 @@ async function main(): Promise<void> {
   );
   // A source that changed while this ran is newer than the executables, so the next set-up builds again.
   for (const name of ['cni-plugin', 'launcher']) utimesSync(join(ROOT, 'dist', name), started, started);
+}
+
+/** What `isthmus install` puts in place besides the executable: see cmd/cnm-shim/install/payload.ts. */
+function installed(): Record<string, string> {
+  const units = join(ROOT, 'build/packaging/systemd');
+  return {
+    launcher: join(ROOT, 'dist', 'launcher'),
+    network: join(ROOT, 'netconf-examples', 'bridge.conflist'),
+    ...Object.fromEntries(readdirSync(units).map((name) => [name, join(units, name)])),
+  };
 }
 
 function sourceOf(program: string): string {

@@ -66,7 +66,11 @@ export function makeDockerPlugin(directory: string, program: string): void {
   }
 }
 
-function makeRootfs(rootfs: string, program: string): void {
+/**
+ * Fills `rootfs` with the program, the libraries and packet filter tools that it uses, and their licences. Throws if one
+ * of them is missing.
+ */
+export function makeRootfs(rootfs: string, program: string): void {
   const copy = (from: string, to = from): void => {
     if (!existsSync(from)) throw new Error(`${from} is missing: run "node build/setup.mjs docker-plugin"`);
     mkdirSync(join(rootfs, dirname(to)), { recursive: true });

@@ -1,12 +1,15 @@
 const DEMO = ['iproute2', 'musl-tools', 'libatomic1', 'libstdc++6', 'libnftables1', 'binutils', 'busybox-static'];
 const DOCKER_PLUGIN = [...DEMO, 'iptables'];
+/** What builds packages, and checks them. */
+const PACKAGING = ['debhelper', 'dpkg-dev', 'lintian', 'umoci', 'skopeo'];
+const PACKAGERS = [...DOCKER_PLUGIN, ...PACKAGING];
 /** Its server without its service, and what runs it. */
 const ZOOKEEPER = ['libzookeeper-java', 'default-jre-headless'];
 /** The browser that opens the page of `topology --web`, and a font for it. */
 const BROWSER = ['chromium', 'fonts-dejavu-core'];
 const MANAGERS = ['ufw', 'firewalld', 'fail2ban', 'shorewall', 'shorewall6'];
 const TEST = [
-  ...DOCKER_PLUGIN,
+  ...PACKAGERS,
   ...['nftables', 'procps', 'kmod', 'strace', 'tcpdump', 'conntrack'],
   ...['containernetworking-plugins', 'podman', 'containerd', 'runc', 'docker.io', 'docker-compose'],
   ...['dnsmasq-base', 'systemd', 'dbus', 'debootstrap', 'etcd-server', 'etcd-client', 'openssl'],
@@ -21,6 +24,7 @@ export const PACKAGES = {
   demo: DEMO,
   test: TEST,
   'docker-plugin': DOCKER_PLUGIN,
+  packages: PACKAGERS,
   compilers: DEMO,
   modules: [],
 };
@@ -31,7 +35,7 @@ export const MOVED = {
 };
 
 /** What no later Debian's root has. */
-const HERE_ONLY = ['debootstrap', ...MANAGERS, ...ZOOKEEPER, ...BROWSER];
+const HERE_ONLY = ['debootstrap', ...PACKAGING, ...MANAGERS, ...ZOOKEEPER, ...BROWSER];
 
 /**
  * The packages of a later Debian's root, in which no firewall manager and no Java runs. docker.io has no client there;
@@ -40,4 +44,20 @@ const HERE_ONLY = ['debootstrap', ...MANAGERS, ...ZOOKEEPER, ...BROWSER];
 export const RUNTIME_PACKAGES = [
   ...TEST.filter((name) => !HERE_ONLY.includes(name)),
   ...['docker-cli', 'crun', 'netavark', 'aardvark-dns'],
+];
+
+/** What a clean Debian has before our package is installed: its own dependencies, systemd, and runtimes to serve. */
+export const CLEAN_PACKAGES = [
+  ...[
+    'systemd',
+    'systemd-sysv',
+    'iproute2',
+    'busybox-static',
+    'iptables',
+    'nftables',
+    'runc',
+    'containerd',
+    'docker.io',
+  ],
+  ...['libatomic1', 'libstdc++6', 'libnftables1'],
 ];

@@ -12,19 +12,19 @@ const SCRIPTS = join(ROOT, 'test/support/runtimes');
 const CACHE = '/var/cache/isthmus-test';
 
 /**
- * Returns the root directory of the runtime. Makes it from Debian's packages unless it is there, which takes about half
- * a minute and the network. Throws the end of what the script printed if that fails.
+ * Returns a root directory of the suite with the packages. Makes it from Debian's packages unless it is there, which
+ * takes about half a minute and the network. Throws the end of what the script printed if that fails.
  */
-export async function provideRoot(runtime: Runtime): Promise<string> {
+export async function provideRoot(suite: Runtime | 'bookworm', packages = RUNTIME_PACKAGES): Promise<string> {
   const script = join(SCRIPTS, 'provision.sh');
-  const recipe = createHash('sha256').update(readFileSync(script)).update(RUNTIME_PACKAGES.join(' ')).digest('hex');
-  const root = join(CACHE, `${runtime}-${recipe.slice(0, 8)}`);
+  const recipe = createHash('sha256').update(readFileSync(script)).update(packages.join(' ')).digest('hex');
+  const root = join(CACHE, `${suite}-${recipe.slice(0, 8)}`);
   if (existsSync(root)) return root;
-  console.log(`set-up: debootstrap ${runtime} in ${root}`);
+  console.log(`set-up: debootstrap ${suite} in ${root}`);
   mkdirSync(CACHE, { recursive: true });
-  const log = join(CACHE, `${runtime}.log`);
+  const log = join(CACHE, `${suite}.log`);
   const output = openSync(log, 'w');
-  const child = spawn('sh', [script, runtime, root, ...RUNTIME_PACKAGES], { stdio: ['ignore', output, output] });
+  const child = spawn('sh', [script, suite, root, ...packages], { stdio: ['ignore', output, output] });
   closeSync(output);
   const [code, signal] = await once(child, 'exit');
   if (code !== 0) throw new Error(`provision.sh: ${signal ?? `exit ${code}`}\n${lastLines(log)}`);

@@ -56,7 +56,7 @@ function installPackages(packages) {
   if (ours) writeFileSync(POLICY, POLICY_TEXT, { mode: 0o755 });
   try {
     run('apt-get', ['-qq', 'update']);
-    run('apt-get', ['-qq', '-y', '--no-install-recommends', 'install', ...missing], {
+    run('apt-get', ['-qq', '-y', '-o', 'Dpkg::Use-Pty=0', '--no-install-recommends', 'install', ...missing], {
       DEBIAN_FRONTEND: 'noninteractive',
     });
     const unwanted = missing.flatMap((name) => UNWANTED[name] ?? []);
@@ -70,10 +70,12 @@ function installPackages(packages) {
 function installModules(name) {
   const directory = join(ROOT, name);
   if (modulesMatch(directory)) return;
-  console.log(`set-up: npm ci${name === '' ? '' : ` in ${name}`}`);
+  console.log(`set-up: npm ci${name === '' ? '' : ` in ${name}`} (from npm's registry, or its cache)`);
   // npm must not run on the Node that it replaces.
   const path = (process.env.PATH ?? '').split(delimiter).filter((entry) => !entry.endsWith('node_modules/.bin'));
-  const command = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  // Without a network, npm would try for five minutes.
+  const quick = ['--prefer-offline', '--fetch-retry-maxtimeout=5000'];
+  const command = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error', ...quick];
   run('npm', command, { PATH: path.join(delimiter) }, directory);
   if (!modulesMatch(directory)) fail(`npm ci left ${directory}/node_modules incomplete. Remove it and try again`);
 }

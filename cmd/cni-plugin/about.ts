@@ -15,3 +15,15 @@ export function about(plugin: PluginName): string {
   const version = plugin === 'isthmus' ? own : `${REFERENCE}+isthmus.${own}`;
   return `CNI ${plugin} plugin v${version}\nCNI protocol versions supported: ${SUPPORTED.join(', ')}\n`;
 }
+
+export const HELP_WORDS: readonly string[] = ['--help', '-h', 'help'];
+
+/** The help page of the plugin itself, for somebody who takes it for the command line. */
+export const HELP = `The CNI plugin isthmus. Container runtimes call it with CNI_COMMAND and the other variables
+of the CNI specification, and a network configuration on stdin.
+
+  isthmus              without CNI_COMMAND: print the version
+  isthmus reload       restore what the host lacks of networks and packet filter
+
+The command line for operators is another name of this program: /usr/bin/isthmus --help
+`;

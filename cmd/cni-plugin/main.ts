@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs';
 import type { PluginName } from '../../src/shared/config/plugin-config.ts';
 import { asNetError } from '../../src/shared/errors/net-error.ts';
+import { visible } from '../../src/shared/model/visible.ts';
 import { answer } from '../../src/shared/runtime/cni/answer.ts';
 import { pluginName } from '../../src/shared/runtime/cni/names.ts';
 import { NODE_PREFIX, NODE_RENAMED } from '../../src/shared/runtime/cni/protocol.ts';
@@ -9,7 +10,7 @@ import { writeAll } from '../../src/shared/runtime/cni/respond.ts';
 import { openCore, writeStderr } from '../../src/shared/runtime/context.ts';
 import type { Environment } from '../../src/shared/runtime/environment.ts';
 import { makePhases } from '../../src/shared/runtime/phases.ts';
-import { about } from './about.ts';
+import { about, HELP, HELP_WORDS } from './about.ts';
 import { exitAfter } from './exit.ts';
 
 /** Runs one call, from environment and stdin to stdout. Returns the exit code. */
@@ -40,11 +41,20 @@ function callerEnvironment(env: Environment): Environment {
   return Object.fromEntries(Object.entries(env).map(named));
 }
 
-/** Without CNI_COMMAND: runs `reload`, or prints the version. */
+/** Without CNI_COMMAND: runs `reload`, or prints the version. Under a reference's name it only prints, as that does. */
 async function verb(plugin: PluginName, words: readonly string[]): Promise<number> {
-  if (words[0] !== 'reload') {
+  const [word = '--version', ...more] = plugin === 'isthmus' ? words : [];
+  if ([word, ...more].some((one) => HELP_WORDS.includes(one))) {
+    writeAll(1, HELP);
+    return 0;
+  }
+  if (word === '--version') {
     writeAll(2, about(plugin));
     return 0;
+  }
+  if (word !== 'reload' || more.length > 0) {
+    writeAll(2, `isthmus: there is no verb '${visible(words.join(' '))}' here. Try --help\n`);
+    return 2;
   }
   try {
     const { reloadVerb } = await import('../../src/shared/runtime/reload.ts');

@@ -5,6 +5,7 @@ import { NetError } from '../../src/shared/errors/net-error.ts';
 import { visible } from '../../src/shared/model/visible.ts';
 import { addCluster } from './cli/cluster.ts';
 import { addEndpoint } from './cli/endpoint.ts';
+import { addInstall } from './cli/install.ts';
 import { addNetwork } from './cli/network.ts';
 import { Failures } from './cli/output.ts';
 import { addPorts } from './cli/ports.ts';
@@ -29,6 +30,7 @@ async function main(): Promise<number> {
     .configureOutput({ writeErr: (text) => process.stderr.write(text.split('\n').map(visible).join('\n')) })
     .configureHelp({ helpWidth: 120 })
     .showHelpAfterError('Try --help.');
+  addInstall(program);
   addServe(program);
   addNetwork(program);
   addEndpoint(program);

@@ -29,13 +29,13 @@ const CLIENTS: readonly string[] = ['src/shared/store/etcd/', 'src/shared/store/
 /** Packages that most processes do not need. */
 const ON_DEMAND: readonly string[] = ['execa', 'ip-cidr', 'node-zookeeper-client'];
 
-/** The places that read JSON of others: configurations, dockerd's messages and answers, rows, answers of a daemon or a plugin. */
+/** The places that read JSON of others: configurations, dockerd's messages and answers, rows and records, answers of a daemon or a plugin. */
 const READERS: readonly string[] = [
   'cmd/cnm-shim/topology/page/app.ts',
   ...['src/shared/config/', 'src/shared/store/', 'src/shared/cluster/values.ts', 'src/shared/testing/'],
   ...['cmd/cnm-shim/docker/wire/', 'cmd/cnm-shim/docker/engine/', 'cmd/cnm-shim/cli/network-options.ts'],
   ...['cmd/cnm-shim/cluster-wire.ts', 'src/shared/remote/answer.ts', 'src/shared/remote/client.ts'],
-  'src/shared/remote/spec-file.ts',
+  ...['src/shared/remote/spec-file.ts', 'cmd/cnm-shim/install/record.ts'],
 ];
 /** What reads the values of parsed JSON. */
 const READING = 'src/shared/model/json.ts';

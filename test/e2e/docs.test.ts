@@ -56,24 +56,28 @@ describe("the documentation's examples", function () {
   });
 
   it('install the executable and a network', () => {
-    assert.equal(succeed('Install it', 'exec 2>&1'), '');
-    assert.equal(host.attempt(['/opt/cni/bin/isthmus']).stderr, shown('Install the files', 'text'));
+    const said = succeed('Install it', 'exec 2>&1');
+    for (const path of ['/usr/lib/isthmus/cni-plugin', '/usr/bin/isthmus', '/etc/cni/net.d/10-web.conflist'])
+      assert.match(said, new RegExp(`^install +${path}$`, 'm'));
+    assert.equal(host.attempt(['/opt/cni/bin/isthmus']).stderr, shown('Install', 'text'));
     assert.equal(host.run('isthmus', '--version'), `${manifest.version}\n`);
     assert.equal(host.run('ls', '/etc/cni/net.d'), '10-web.conflist\n');
     assertSmall(host);
   });
 
-  it('install the executable, its names and a network, and upgrade it', () => {
-    const said = succeed('Install the files', 'exec 2>&1');
-    assert.equal(said, shown('Install the files', 'text'));
+  it('install its names too, and tell what uninstall would do', () => {
+    const said = succeed('Install', 'exec 2>&1');
+    assert.match(said, /^replace +\/opt\/cni\/bin\/bridge: the former one is kept as /m);
+    assert.ok(said.endsWith(shown('Install', 'text')), said);
     const installed = host.run('ls', '-l', '/opt/cni/bin');
     assert.match(installed, /^-rwxr-xr-x .* isthmus$/m);
     for (const name of pluginNames.filter((known) => known !== 'isthmus'))
       assert.match(installed, new RegExp(` ${name} -> isthmus$`, 'm'));
-    assert.doesNotMatch(installed, /\.new/);
     assert.equal(host.run('ls', '-A', '/usr/lib/isthmus'), 'LICENSES.txt\ncni-plugin\ncnm-shim\n');
     assertSmall(host);
-    assert.equal(host.run('ls', '/etc/cni/net.d'), '10-web.conflist\n');
+    const files = host.run('ls', '-lR', '/opt/cni', '/usr/lib/isthmus', '/etc/systemd');
+    assert.match(succeed('Uninstall'), /^put back +\/opt\/cni\/bin\/bridge$/m);
+    assert.equal(host.run('ls', '-lR', '/opt/cni', '/usr/lib/isthmus', '/etc/systemd'), files);
   });
 
   it('run the daemon, which answers the launcher', () => {

@@ -13,6 +13,8 @@ import { createInterface } from 'node:readline';
 export interface TestHost extends AsyncDisposable {
   /** Unique, at most 15 characters: name for what outlives a namespace, such as a cgroup. */
   readonly name: string;
+  /** The command that runs another one in it. */
+  readonly enter: readonly string[];
   /** The same file as seen from outside. */
   outside(path: string): string;
   /** Output of a command that has to succeed; throws with all that it said. */
@@ -64,7 +66,31 @@ export async function makeTestHost(env: Readonly<Record<string, string>> = {}): 
   holder.unref();
   unrefPipe(holder.stdin);
   const enter = ['nsenter', `--target=${pid}`, '--mount', '--pid', `--net=/proc/${pid}/root/run/isth/net`, '--'];
-  const outside = (path: string): string => `/proc/${pid}/root${path}`;
+  return hostAt({
+    ...{ name, enter, env },
+    root: `/proc/${pid}/root`,
+    async dispose() {
+      holder.ref();
+      holder.stdin.end();
+      await ended;
+    },
+  });
+}
+
+/** A machine that runs already. */
+export interface Place {
+  readonly name: string;
+  /** Runs a command in it. */
+  readonly enter: readonly string[];
+  /** Its root directory, as seen from outside. */
+  readonly root: string;
+  readonly env?: Readonly<Record<string, string>>;
+  dispose(): Promise<void>;
+}
+
+/** The machine there, for tests. It has directories /run/isth and /run/isth/log. */
+export function hostAt({ name, enter, root, env = {}, dispose }: Place): TestHost {
+  const outside = (path: string): string => `${root}${path}`;
   const daemons: string[] = [];
 
   const attempt = (command: readonly string[], options: AttemptOptions = {}): Attempt => {
@@ -92,6 +118,7 @@ export async function makeTestHost(env: Readonly<Record<string, string>> = {}): 
 
   return {
     name,
+    enter,
     outside,
     run,
     attempt,
@@ -115,14 +142,12 @@ export async function makeTestHost(env: Readonly<Record<string, string>> = {}): 
         inner = existsSync(outside(pidFile)) ? readFileSync(outside(pidFile), 'utf8').trim() : '';
         return inner !== '' && until();
       });
-      return { name: daemon, ended, stop: () => stop(ended, (signal) => void attempt(['kill', `-${signal}`, inner])) };
+      // The shell's own: a small Debian has no /bin/kill.
+      const signal = (which: string): void => void attempt(['sh', '-c', `kill -${which} ${inner}`]);
+      return { name: daemon, ended, stop: () => stop(ended, signal) };
     },
     logs,
-    async [Symbol.asyncDispose]() {
-      holder.ref();
-      holder.stdin.end();
-      await ended;
-    },
+    [Symbol.asyncDispose]: dispose,
   };
 }
 

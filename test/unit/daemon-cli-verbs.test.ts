@@ -45,6 +45,8 @@ describe('operator commands', () => {
     ['cluster leave', 'cluster leave [options]'],
     ['cluster forget', 'cluster forget [options] <host>'],
     ['version', 'version [options]'],
+    ['install', 'install [options]'],
+    ['uninstall', 'uninstall [options]'],
   ] as const)
     it(`${verb} --help shows examples and changes nothing`, () => {
       const { status, stdout, stderr } = run(...verb.split(' '), '--help');
@@ -59,7 +61,18 @@ describe('operator commands', () => {
   it('are all listed in the help', () => {
     const { status, stdout } = run('--help');
     assert.equal(status, 0);
-    for (const verb of ['serve', 'network', 'endpoint', 'ports', 'cluster', 'reload', 'version', 'help'])
+    for (const verb of [
+      'install',
+      'uninstall',
+      'serve',
+      'network',
+      'endpoint',
+      'ports',
+      'cluster',
+      'reload',
+      'version',
+      'help',
+    ])
       assert.match(stdout, new RegExp(`^  ${verb} `, 'm'));
   });
 
@@ -72,6 +85,10 @@ describe('operator commands', () => {
     ['network ls -o yaml', /'-o, --output <format>' argument 'yaml' is invalid.*table, json/],
     ['network ls --state-dir state', /argument 'state' is invalid.*not an absolute path/],
     ['network inspect', /missing required argument 'network'/],
+    ['install --names brigde', /There is no reference plugin 'brigde'\. Did you mean bridge\?/],
+    ['install --names ,', /Give names, all or none/],
+    ['install --root host', /argument 'host' is invalid.*not an absolute path/],
+    ['uninstall now', /too many arguments/],
     ['network create', /missing required argument 'name'/],
     ['network create web --subnet', /'--subnet <cidr>' argument missing/],
     ['network create web --subnets 10.0.0.0/8', /unknown option '--subnets'.*Did you mean --subnet\?/s],
