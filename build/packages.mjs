@@ -8,6 +8,8 @@ const ZOOKEEPER = ['libzookeeper-java', 'default-jre-headless'];
 /** The browser that opens the page of `topology --web`, and a font for it. */
 const BROWSER = ['chromium', 'fonts-dejavu-core'];
 const MANAGERS = ['ufw', 'firewalld', 'fail2ban', 'shorewall', 'shorewall6'];
+/** What a plugin on Docker's SDK is built with, and from. The SDK itself is of a later Debian: sdk-plugin/build.sh. */
+const GO = ['golang-go', 'golang-github-docker-go-connections-dev', 'golang-github-coreos-go-systemd-dev'];
 const TEST = [
   ...PACKAGERS,
   ...['nftables', 'procps', 'kmod', 'strace', 'tcpdump', 'conntrack'],
@@ -16,6 +18,7 @@ const TEST = [
   ...ZOOKEEPER,
   ...MANAGERS,
   ...BROWSER,
+  ...GO,
 ];
 
 /** The distribution packages that each target needs. Without a target: those for building. */
@@ -35,10 +38,10 @@ export const MOVED = {
 };
 
 /** What no later Debian's root has. */
-const HERE_ONLY = ['debootstrap', ...PACKAGING, ...MANAGERS, ...ZOOKEEPER, ...BROWSER];
+const HERE_ONLY = ['debootstrap', ...PACKAGING, ...MANAGERS, ...ZOOKEEPER, ...BROWSER, ...GO];
 
 /**
- * The packages of a later Debian's root, in which no firewall manager and no Java runs. docker.io has no client there;
+ * The packages of a later Debian's root, in which no firewall manager, no Java and no Go runs. docker.io has no client there;
  * podman only recommends what it runs.
  */
 export const RUNTIME_PACKAGES = [

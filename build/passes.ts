@@ -40,6 +40,7 @@ export const ONCE: Readonly<Record<string, string>> = {
   docs: 'installs what it needs itself, the daemon too',
   firewalld: 'goes both ways by itself',
   'firewalld-sources': 'goes both ways by itself',
+  'remote-killed': 'kills the plugin while it waits',
   'firewall-crash': "kills the plugin at its system calls; daemon-killed does the daemon's part",
   'held-ports': 'starts daemons of its own',
   'overlay-examples': 'starts daemons of its own',
@@ -72,6 +73,9 @@ const TALKATIVE = [
 
 /** Files of those that prove nothing on a second runtime, and why. */
 export const SAME_EVERYWHERE: Readonly<Record<string, string>> = {
+  remote: 'has a plugin that Go builds, and a later root has no Go',
+  'remote-killed': 'has a plugin that Go builds, and a later root has no Go',
+  'remote-runtimes': 'has a plugin that Go builds, and a later root has no Go',
   'code-cache': "is about the plugin's own start",
   'cluster-store-zookeeper': 'needs Java, and a later root has none',
   'cluster-store-zookeeper-auth': 'needs Java, and a later root has none',

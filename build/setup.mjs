@@ -138,6 +138,8 @@ try {
   if (packages.length > 0) installPackages(packages);
   const moved = packages.flatMap((name) => MOVED[name] ?? []).filter(({ program }) => !existsSync(program));
   if (moved.length > 0) installPackages(moved.map((one) => one.package));
+  // Its sources come from the network, as the packages do.
+  if (target === 'test') run('sh', [join(ROOT, 'test/support/sdk-plugin/build.sh')]);
   for (const name of ['', ...(MODULES[target] ?? [])]) installModules(name);
   if (!UNBUILT.includes(target)) build();
 } catch (error) {

@@ -13,6 +13,7 @@ import { sweepScopeNotes } from '../../src/shared/ipam/scope-notes.ts';
 import type { Logger } from '../../src/shared/log/log.ts';
 import { given } from '../../src/shared/model/given.ts';
 import { configuredNetworks } from '../../src/shared/runtime/configured-network.ts';
+import { DockerPlugins } from '../../src/shared/runtime/docker-plugins.ts';
 import type { Environment } from '../../src/shared/runtime/environment.ts';
 import { type CallCore, Firewallers, makeCore } from '../../src/shared/runtime/make-core.ts';
 import type { Phases } from '../../src/shared/runtime/phases.ts';
@@ -81,6 +82,7 @@ export class ResidentCore implements CoreOpener, Disposable {
   cluster: ClusterNetworks | undefined;
   /** Leases of addresses from DHCP servers. */
   readonly dhcp: DhcpClients;
+  readonly #dockerPlugins: DockerPlugins;
   #store: LocalStore | undefined;
 
   constructor({ stateDir, env, log }: ResidentOptions) {
@@ -95,6 +97,7 @@ export class ResidentCore implements CoreOpener, Disposable {
     this.#locks = new LockQueue(stateDir, { ensure: () => ensureStateDir(stateDir) });
     this.#changes = changeCount(stateDir, this.host.identity);
     this.#configured = configuredNetworks(env);
+    this.#dockerPlugins = new DockerPlugins(env);
     this.dhcp = new DhcpClients({ host: this.host, log, core: () => this.open({ log }) });
     const { ports, others } = descriptors();
     this.held = new HeldPorts({
@@ -128,6 +131,7 @@ export class ResidentCore implements CoreOpener, Disposable {
       hasUplink: (bridge) => this.uplinks.has(bridge),
       firewall: (backend) => this.#firewallers.get(backend),
       configured: this.#configured,
+      plugin: (name) => this.#dockerPlugins.open(name),
       held: bindsPorts ? this.held.leaving() : this.held,
       dhcp: this.dhcp,
       plugins: () => (this.#plugins ??= this.#openPlugins()),
@@ -156,6 +160,7 @@ export class ResidentCore implements CoreOpener, Disposable {
 
   [Symbol.dispose](): void {
     this.dhcp[Symbol.dispose]();
+    this.#dockerPlugins[Symbol.dispose]();
     this.held[Symbol.dispose]();
     this.#firewallers[Symbol.dispose]();
     this.#changes[Symbol.dispose]();

@@ -4,6 +4,7 @@ import { makeNetns } from '../support/netns.ts';
 import { addCall, delCall, type Endpoint, makeReferenceHost, type Route } from './daemon-calls.ts';
 import { all, inTurn } from './daemon-serial.ts';
 import { copyPrograms, startDaemon } from './daemon-site.ts';
+import { measureRemote, type RemoteSizes, type RemoteTimes, remoteRows } from './remote.ts';
 import { compared, type Row, verdict } from './rows.ts';
 import { makeSpawner, type Spawner } from './spawner.ts';
 import { formatTable, type Summary } from './stats.ts';
@@ -15,6 +16,8 @@ export interface DriverSizes {
   readonly serial: number;
   /** macvlan pods that are deleted at once. */
   readonly atOnce: number;
+  /** Calls of a Docker plugin. */
+  readonly remote: RemoteSizes;
 }
 
 type Driver = 'macvlan' | 'ptp';
@@ -25,6 +28,7 @@ export interface DriverTimes {
   readonly serial: Readonly<Record<Driver, readonly [Calls, Calls]>>;
   /** Milliseconds until the last DEL has ended: the reference's, then ours. */
   readonly deletions: readonly [number, number];
+  readonly remote: RemoteTimes;
 }
 
 const DRIVERS: readonly Driver[] = ['macvlan', 'ptp'];
@@ -32,7 +36,7 @@ const DRIVERS: readonly Driver[] = ['macvlan', 'ptp'];
 const WIDTH = 64;
 
 /** ADD and DEL of drivers without a bridge: by Debian's plugins, and through launcher and daemon. */
-export async function measureDrivers({ warm, serial, atOnce }: DriverSizes): Promise<DriverTimes> {
+export async function measureDrivers({ warm, serial, atOnce, remote }: DriverSizes): Promise<DriverTimes> {
   using stack = new DisposableStack();
   const programs = stack.use(copyPrograms());
   const reference = stack.use(makeReferenceHost());
@@ -61,6 +65,7 @@ export async function measureDrivers({ warm, serial, atOnce }: DriverSizes): Pro
   return {
     serial: Object.fromEntries(measured) as DriverTimes['serial'],
     deletions: [theirs ?? 0, ours ?? 0],
+    remote: await measureRemote(remote),
   };
 }
 
@@ -84,7 +89,7 @@ function deletion(spawner: Spawner, route: Route, pods: readonly Endpoint[]): nu
   return Math.max(...deleted.map(({ end }) => end)) - Math.min(...deleted.map(({ start }) => start));
 }
 
-export function driverRows({ serial, deletions: [theirs, ours] }: DriverTimes): Row[] {
+export function driverRows({ serial, deletions: [theirs, ours], remote }: DriverTimes): Row[] {
   return [
     ...DRIVERS.flatMap((driver) => {
       const [reference, isthmus] = serial[driver];
@@ -94,6 +99,7 @@ export function driverRows({ serial, deletions: [theirs, ours] }: DriverTimes): 
       ];
     }),
     compared('DELs of macvlan pods, 64 at once', ours, theirs, 1 / 2),
+    ...remoteRows(remote),
   ];
 }
 

@@ -81,7 +81,7 @@ const FULL: Sizes = {
     ...{ counted: 100, alone: 40 },
     ...{ load: { few: 100, many: 400, rounds: 3 }, stream: 400, fallback: 500, churn: [2000, 10_000] },
   },
-  drivers: { warm: 400, serial: 60, atOnce: 100 },
+  drivers: { warm: 400, serial: 60, atOnce: 100, remote: { warm: 200, calls: 500 } },
   overlay: { pings: 40, rounds: 7 },
   scale: {
     ...{ hosts: 1000, endpoints: 30, networks: 100, processes: 4 },
@@ -106,7 +106,7 @@ const QUICK: Sizes = {
     ...{ counted: 20, alone: 8 },
     ...{ load: { few: 20, many: 40, rounds: 1 }, stream: 40, fallback: 50, churn: [40, 120] },
   },
-  drivers: { warm: 20, serial: 10, atOnce: 20 },
+  drivers: { warm: 20, serial: 10, atOnce: 20, remote: { warm: 50, calls: 100 } },
   overlay: { pings: 5, rounds: 1 },
   scale: {
     ...{ hosts: 100, endpoints: 10, networks: 20, processes: 2 },

@@ -312,8 +312,8 @@ describe("the documentation's examples", function () {
 
   // The tests of a block come before those of the blocks in it.
   describe('complete', () => {
-    it('all ran, except those that docker-plugin.test.ts runs', () => {
-      const elsewhere = ['As a managed plugin', ...(withoutCni(host) === undefined ? [] : ['podman'])];
+    it('all ran, except those that docker-plugin.test.ts and remote-runtimes.test.ts run', () => {
+      const elsewhere = ['As a managed plugin', 'A network of a Docker plugin', ...(withoutCni(host) === undefined ? [] : ['podman'])];
       if (zooKeeperMissing() !== undefined) elsewhere.push('ZooKeeper');
       if (etcdMissing() !== undefined) elsewhere.push('Join a cluster', 'Look at the cluster', 'After a disaster');
       const left = blocks.filter((block) => block.run && !ran.has(block) && !elsewhere.includes(block.section));

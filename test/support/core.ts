@@ -50,6 +50,7 @@ export function makeCore(host: Host, disk = new MemoryDisk(), count = { value: 0
       locked.push(key);
       return { [Symbol.dispose]: () => void taken.delete(key) };
     },
+    plugin: (name) => Promise.reject(new Error(`there is no plugin ${name} here`)),
     delegate: (type) => {
       const found = delegates.get(type);
       if (found !== undefined) return found;

@@ -62,6 +62,7 @@ export function openCoreAt(path: string, stateDir: string, wrap = (host: Host): 
       firewallers.set(backend, found);
       return found;
     },
+    plugin: (name) => Promise.reject(new Error(`there is no plugin ${name} here`)),
     delegate: (type) => {
       throw new Error(`there is no ${type} here`);
     },

@@ -10,7 +10,7 @@ import { type InterfacePlugin, OWN_IPAM, refusal } from './config-drivers-suppor
 
 /** A call of a reference plugin (containernetworking-plugins 1.9.1), with its answer. */
 interface Capture {
-  readonly type: InterfaceDriver;
+  readonly type: Exclude<InterfaceDriver, 'remote'>;
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: Json;
   readonly rc: number;

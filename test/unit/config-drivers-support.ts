@@ -10,8 +10,11 @@ import {
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { Json } from '../../src/shared/model/json.ts';
 
-/** The least that each driver needs. */
-export const LEAST: Readonly<Record<InterfaceDriver, Json>> = {
+/** Drivers that the reference has too. */
+export type DropInDriver = Exclude<InterfaceDriver, 'remote'>;
+
+/** The least that each of them needs. */
+export const LEAST: Readonly<Record<DropInDriver, Json>> = {
   macvlan: {},
   ipvlan: {},
   vlan: { master: 'eth0', vlanId: 7 },
@@ -20,7 +23,7 @@ export const LEAST: Readonly<Record<InterfaceDriver, Json>> = {
   tap: {},
   'host-device': { device: 'eth1' },
 };
-export const DRIVERS = Object.keys(LEAST) as InterfaceDriver[];
+export const DRIVERS = Object.keys(LEAST) as DropInDriver[];
 
 /** A parsed configuration of one of these drivers. */
 export type InterfacePlugin = Extract<PluginConfig, { kind: 'interface' }>;
@@ -39,12 +42,12 @@ export function parseAs(plugin: PluginName, json: Json, more: Partial<Reading> =
 }
 
 /** Under the name isthmus, with the driver's least keys. */
-export function parseOwn(driver: InterfaceDriver, json: Json = {}, more: Partial<Reading> = {}): InterfacePlugin {
+export function parseOwn(driver: DropInDriver, json: Json = {}, more: Partial<Reading> = {}): InterfacePlugin {
   return parseAs('isthmus', { driver, ...LEAST[driver], ...json }, more);
 }
 
 /** Under the driver's own name, with its least keys. */
-export function parseDropIn(driver: InterfaceDriver, json: Json = {}, more: Partial<Reading> = {}): InterfacePlugin {
+export function parseDropIn(driver: DropInDriver, json: Json = {}, more: Partial<Reading> = {}): InterfacePlugin {
   return parseAs(driver, { type: driver, ...LEAST[driver], ...json }, more);
 }
 
@@ -62,7 +65,7 @@ export function refusal(work: () => unknown, kind: NetError['kind'] = 'invalid-c
 }
 
 /** Asserts that both names of a driver refuse the keys with a message that matches. */
-export function assertRefused(driver: InterfaceDriver, json: Json, message: RegExp): void {
+export function assertRefused(driver: DropInDriver, json: Json, message: RegExp): void {
   assert.match(
     refusal(() => parseOwn(driver, json)),
     message,
@@ -74,7 +77,7 @@ export function assertRefused(driver: InterfaceDriver, json: Json, message: RegE
 }
 
 /** Asserts that both names of a driver read the same options from the keys. */
-export function assertOptions(driver: InterfaceDriver, json: Json, options: Json): void {
+export function assertOptions(driver: DropInDriver, json: Json, options: Json): void {
   assert.deepEqual(parseOwn(driver, json).options, { driver, ...options });
   assert.deepEqual(parseDropIn(driver, json).options, { driver, ...options });
 }

@@ -20,7 +20,7 @@ import {
 const SCHEMAS = join(ROOT, 'src/shared/config/schemas');
 
 /** Drivers with a table of their own keys. */
-const WITH_TABLE = ['macvlan', 'ipvlan', 'vlan', 'ptp', 'tap', 'host-device'] as const;
+const WITH_TABLE = ['macvlan', 'ipvlan', 'vlan', 'ptp', 'tap', 'host-device', 'remote'] as const;
 
 /** Keys of these drivers that are in the first table. */
 const COMMON_KEYS = ['ipam', 'exhaustedStatus'];
@@ -87,7 +87,10 @@ describe('the documentation', () => {
 
   for (const driver of WITH_TABLE)
     it(`explains every key of driver ${driver}, and no other`, () => {
-      const elsewhere = driver === 'ptp' ? keyRows(configuration, 'key').filter((key) => key !== 'mtu') : COMMON_KEYS;
+      const elsewhere =
+        driver === 'ptp' || driver === 'remote'
+          ? keyRows(configuration, 'key').filter((key) => key !== 'mtu')
+          : COMMON_KEYS;
       const own = KEYS_OF[driver].filter((key) => !elsewhere.includes(key));
       assert.deepEqual(driverRows(configuration, driver).toSorted(), own.toSorted());
     });
@@ -95,6 +98,11 @@ describe('the documentation', () => {
   it('explains every key of dhcp, and no other', () => {
     const explained = keyRows(configuration, 'key of `dhcp`');
     assert.deepEqual(explained.toSorted(), propertiesOf('ipam-dhcp', ['name', 'type']).toSorted());
+  });
+
+  it('explains every key of ipam of type remote, and no other', () => {
+    const explained = keyRows(readPage('docs/remote.md'), 'key of `ipam` of type `remote`');
+    assert.deepEqual(explained.toSorted(), propertiesOf('ipam-remote', ['type']).toSorted());
   });
 
   it('explains every ipam key, and no other', () => {

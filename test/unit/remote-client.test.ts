@@ -64,6 +64,20 @@ describe('client of a plugin', () => {
     return error;
   };
 
+  it('adds no listener to a connection that it uses again', async () => {
+    const warnings: Error[] = [];
+    const warned = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', warned);
+    try {
+      for (let i = 0; i < 30; i++) await client.call('NetworkDriver.GetCapabilities');
+      await sleep(1);
+      assert.equal(plugin.connections(), 1);
+      assert.deepEqual(warnings, []);
+    } finally {
+      process.off('warning', warned);
+    }
+  });
+
   it('sends what moby sends', async () => {
     await client.call('NetworkDriver.GetCapabilities');
     await client.call('NetworkDriver.EndpointOperInfo', IDS);

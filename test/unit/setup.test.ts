@@ -99,6 +99,7 @@ describe('set-up', () => {
         const [tools, log] = [join(temp.path, 'tools'), join(temp.path, 'log')];
         writeTools(tools, {
           'dpkg-query': 'shift 3; for name; do echo "$name installed"; done',
+          sh: `echo "sh \${1#${clone}/}" >>${log}`,
           npm: `echo "npm $1 in $PWD" >>${log}; /bin/ln -s ${ROOT}\${PWD#${clone}}/node_modules`,
         });
         const build = `import { appendFileSync } from 'node:fs';
@@ -110,6 +111,7 @@ appendFileSync('${log}', \`build by \${process.version}\\n\`);`;
         });
         assert.deepEqual([status, stderr], [0, '']);
         assert.deepEqual(readFileSync(log, 'utf8').trim().split('\n'), [
+          ...(target === 'test' ? ['sh test/support/sdk-plugin/build.sh'] : []),
           `npm ci in ${clone}`,
           ...(target === 'test' ? [`npm ci in ${clone}/test/oldest-node`] : []),
           ...(target === 'compilers' ? [] : [`build by ${process.version}`]),

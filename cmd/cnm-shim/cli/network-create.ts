@@ -4,6 +4,7 @@ import { invalid } from '../../../src/shared/config/invalid.ts';
 import type { RangeConfig } from '../../../src/shared/config/ipam-ranges.ts';
 import { nearest } from '../../../src/shared/config/nearest.ts';
 import { formatRangeConfig, type NetworkSpec } from '../../../src/shared/config/network-spec.ts';
+import type { RemotePool } from '../../../src/shared/config/remote.ts';
 import { createNetwork } from '../../../src/shared/core/networks/create-network.ts';
 import { isUsed } from '../../../src/shared/core/networks/record.ts';
 import { defaultCandidates } from '../../../src/shared/core/pools/candidates.ts';
@@ -11,8 +12,10 @@ import { type PoolCandidate, releasePool, requestPool } from '../../../src/share
 import { subnetOf } from '../../../src/shared/core/pools/rows.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
-import type { Family } from '../../../src/shared/model/addr.ts';
+import { type Family, formatAddr } from '../../../src/shared/model/addr.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import { OPERATOR, sameHolder } from '../../../src/shared/model/owned.ts';
+import { contains, formatPrefix, type Prefix, parsePrefix } from '../../../src/shared/model/prefix.ts';
 import { PREDEFINED } from '../../../src/shared/ops/networks.ts';
 import { configuredNetworks, specOfElement } from '../../../src/shared/runtime/configured-network.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
@@ -21,7 +24,7 @@ import { parseAddressPools, readOptions } from './network-options.ts';
 import { readSubnets, type SubnetOptions } from './network-subnets.ts';
 import { addStateDir, collected, openOrCreateState, type StateOptions } from './state.ts';
 
-export const DRIVERS = ['bridge', 'null'];
+export const DRIVERS = ['bridge', 'null', 'remote'];
 
 const EXAMPLES = `
 The network exists until isthmus network rm. Pods join it through a CNI configuration with its name, Docker containers
@@ -34,12 +37,16 @@ Examples:
   isthmus network create web --ipv6                one of each family
   isthmus network create web --subnet 10.88.0.0/16 --gateway 10.88.0.1 --subnet fd00:88::/64
   isthmus network create db --internal             nothing in or out
+  isthmus network create wv --driver remote --plugin weave --ipam weave
+                                                   a network of a Docker plugin, with its options as --opt
   isthmus network create lab --opt bridge=lab0 --opt mtu=1400 --opt icc=false
                                                    keys of a CNI configuration
 `;
 
 interface CreateOptions extends StateOptions, SubnetOptions {
   readonly driver?: string;
+  readonly plugin?: string;
+  readonly ipam?: string;
   readonly ipv6?: boolean;
   readonly internal?: boolean;
   readonly opt?: readonly string[];
@@ -50,7 +57,9 @@ interface CreateOptions extends StateOptions, SubnetOptions {
 export function addCreate(network: Command): void {
   const create = network.command('create').argument('<name>').summary('create a network that exists without users');
   addStateDir(create)
-    .option('-d, --driver <driver>', 'bridge or null (default: "bridge")')
+    .option('-d, --driver <driver>', 'bridge, null or remote (default: "bridge")')
+    .option('--plugin <name>', 'network plugin of Docker, for driver remote')
+    .option('--ipam <name>', 'IPAM plugin of Docker, for driver remote')
     .option('--subnet <cidr>', 'at most one of each family; without any, a free one is chosen', collected)
     .option('--gateway <address>', "a subnet's gateway; default: its first address", collected)
     .option('--ip-range <cidr>', 'part of a subnet to take addresses from', collected)
@@ -100,6 +109,9 @@ async function make(core: CallCore, name: string, options: CreateOptions): Promi
     const spec = { options: { driver: 'null' as const }, ranges: [], routes: [] };
     return await createNetwork(core, { name, holder: OPERATOR, spec });
   }
+  if (driver === 'remote')
+    return await createNetwork(core, { name, holder: OPERATOR, spec: remoteSpec(name, options) });
+  assertNoPlugin(options, 'only networks of driver remote are of a plugin');
   const subnets = readSubnets(options);
   // Validates everything else before asking anyone.
   specFor(name, options, subnets);
@@ -159,6 +171,52 @@ function specFor(name: string, { internal, opt }: CreateOptions, subnets: readon
   return spec;
 }
 
+/** The spec that the equivalent CNI configuration of driver `remote` gives. Its options are the plugin's. */
+function remoteSpec(name: string, options: CreateOptions): NetworkSpec {
+  const { plugin, ipam, internal, ipv6, opt = [] } = options;
+  const document = documentOf({
+    ...{ cniVersion: '1.1.0', name, type: 'isthmus', driver: 'remote', plugin },
+    options: Object.fromEntries(opt.map(readPluginOption)),
+    ...(internal === true ? { internal } : {}),
+    ...(ipam === undefined ? {} : { ipam: { type: 'remote', plugin: ipam, pools: poolsOf(options, ipv6 === true) } }),
+  });
+  const subnet = options.subnet?.[0];
+  if (ipam === undefined && subnet !== undefined)
+    throw invalid('--subnet', subnet, 'there is no IPAM plugin to request it from', 'Add --ipam, or leave it out');
+  const spec = specOfElement(document);
+  if (spec === undefined) throw new Error('a configuration of driver remote makes a network');
+  return spec;
+}
+
+/** Without a subnet of a family, the plugin chooses it. */
+function poolsOf(options: CreateOptions, ipv6: boolean): RemotePool[] {
+  const pools = readSubnets(options).map(({ subnet, gateway }): RemotePool => {
+    const address = gateway === undefined ? undefined : formatAddr(gateway);
+    const part = (options.ipRange ?? []).find((text) => isWithin(text, subnet));
+    const { family } = subnet.addr;
+    return { family, subnet: formatPrefix(subnet), ...given({ gateway: address, ipRange: part }) };
+  });
+  const families: Family[] = pools.length === 0 ? [4] : [];
+  if (ipv6 && !pools.some(({ family }) => family === 6)) families.push(6);
+  return [...pools, ...families.map((family) => ({ family }))];
+}
+
+function isWithin(text: string, subnet: Prefix): boolean {
+  const addr = parsePrefix(text)?.addr;
+  return addr !== undefined && contains(subnet, addr);
+}
+
+function readPluginOption(text: string): [string, string] {
+  const equals = text.indexOf('=');
+  if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)];
+  throw invalid('--opt', text, 'it has no value', 'Write --opt KEY=VALUE');
+}
+
+function assertNoPlugin({ plugin, ipam }: CreateOptions, what: string): void {
+  if (plugin !== undefined) throw invalid('--plugin', plugin, what, 'Leave it out, or add --driver remote');
+  if (ipam !== undefined) throw invalid('--ipam', ipam, what, 'Leave it out, or add --driver remote');
+}
+
 /** Placeholder for a subnet that is not chosen yet. */
 const EXAMPLE: readonly RangeConfig[] = [{ subnet: { addr: { family: 4, value: 10n << 24n }, length: 8 } }];
 
@@ -166,6 +224,7 @@ const EXAMPLE: readonly RangeConfig[] = [{ subnet: { addr: { family: 4, value: 1
 function assertNothing(options: CreateOptions, what: string): void {
   const { driver, subnet, gateway, ipRange, opt, internal, ipv6 } = options;
   if (driver !== undefined) throw invalid('--driver', driver, what, 'Leave it out');
+  assertNoPlugin(options, what);
   const lists = { '--subnet': subnet, '--gateway': gateway, '--ip-range': ipRange, '--opt': opt };
   for (const [option, values] of Object.entries(lists)) {
     const value = values?.[0];

@@ -64,6 +64,7 @@ const INTERFACE_KEYS: Readonly<Record<InterfaceDriver, Keys>> = {
   dummy: ADDRESS_KEYS,
   tap: ['multiQueue', 'mtu', 'mac', 'owner', 'group', 'selinuxContext', 'bridge', ...ADDRESS_KEYS],
   'host-device': ['device', 'hwaddr', 'kernelpath', 'pciBusID', ...ADDRESS_KEYS],
+  remote: ['plugin', 'options', 'internal', 'firewall', 'backend', 'snat', 'masqAll', 'markMasqBit', ...ADDRESS_KEYS],
 };
 
 /** Keys of each driver, besides those that all drivers have: `name`, `dns`, `args` and others. */

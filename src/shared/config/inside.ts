@@ -4,6 +4,7 @@ import { type HostDeviceOptions, parseHostDevice } from './host-device.ts';
 import { type IpvlanOptions, parseIpvlan } from './ipvlan.ts';
 import { type MacvlanOptions, parseMacvlan } from './macvlan.ts';
 import { type PtpOptions, parsePtp } from './ptp.ts';
+import { parseRemote, type RemoteOptions } from './remote.ts';
 import { parseTap, type TapOptions } from './tap.ts';
 import { parseVlan, type VlanOptions } from './vlan.ts';
 
@@ -17,7 +18,7 @@ export type InsideOptions =
   | HostDeviceOptions;
 
 /** Options of a driver whose interface is on no bridge of the host. */
-export type InterfaceOptions = InsideOptions | PtpOptions;
+export type InterfaceOptions = InsideOptions | PtpOptions | RemoteOptions;
 
 export type InterfaceDriver = InterfaceOptions['driver'];
 
@@ -29,6 +30,7 @@ const PARSERS: { readonly [D in InterfaceDriver]: (config: Json) => Extract<Inte
   dummy: parseDummy,
   tap: parseTap,
   'host-device': parseHostDevice,
+  remote: parseRemote,
 };
 
 /** Parses the keys of a driver in a configuration of valid shape. Throws NetError `invalid-config`. */

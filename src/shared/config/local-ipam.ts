@@ -2,6 +2,7 @@ import { field, type Json, textField } from '../model/json.ts';
 import { parseCniArgs } from './cni-args.ts';
 import { invalid } from './invalid.ts';
 import { type HostLocalSpec, parseHostLocal, parseStatic, type StaticSpec } from './ipam.ts';
+import type { Given } from './ipam-values.ts';
 import { atLeast, type CniVersion } from './versions.ts';
 
 /** The built-in IPAM. */
@@ -25,9 +26,7 @@ export function parseLocalIpam(config: Json, reading: IpamReading, kind: 'host-l
   const ipam = field(config, 'ipam');
   const strict = reading.plugin === 'isthmus' && textField(ipam, 'type') === undefined;
   const input = { ipam, path: '.ipam', strict, multiFamily: atLeast(reading.version, FIRST_WITH_LISTS) };
-  const fromArgs = addressesFrom('CNI_ARGS IP', args.get('IP')?.split(','));
-  const fromConfig = addressesFrom('.args.cni.ips', field(field(field(config, 'args'), 'cni'), 'ips'));
-  const fromRuntime = addressesFrom('.runtimeConfig.ips', runtimeValue(config, 'ips'));
+  const [fromArgs, fromConfig, fromRuntime] = requestsOf(config, reading.args);
   if (kind === 'host-local') {
     const requested = [...fromArgs, ...fromConfig, ...fromRuntime];
     return { kind: 'pool', ...parseHostLocal({ ...input, requested, ipRanges: runtimeValue(config, 'ipRanges') }) };
@@ -38,6 +37,21 @@ export function parseLocalIpam(config: Json, reading: IpamReading, kind: 'host-l
   if (spec.addresses.length > 0 || reading.command !== 'ADD') return { kind: 'static', ...spec };
   const hint = 'Add one: [{ "address": "10.0.0.2/24" }]';
   throw invalid('.ipam.addresses', undefined, 'there is no address to give', hint);
+}
+
+type Requests = readonly Given[];
+
+/** The addresses that a caller asks for, wherever it says so. */
+export function requestedIn(config: Json, args: string): Requests {
+  return requestsOf(config, args).flat();
+}
+
+function requestsOf(config: Json, args: string): readonly [Requests, Requests, Requests] {
+  return [
+    addressesFrom('CNI_ARGS IP', parseCniArgs(args).get('IP')?.split(',')),
+    addressesFrom('.args.cni.ips', field(field(field(config, 'args'), 'cni'), 'ips')),
+    addressesFrom('.runtimeConfig.ips', runtimeValue(config, 'ips')),
+  ];
 }
 
 function runtimeValue(config: Json, key: string): unknown {

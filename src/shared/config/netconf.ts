@@ -106,7 +106,7 @@ function parseDriver(config: Json, driver: DriverName, strict: boolean): DriverO
   return { driver, bridge: parseBridge({ ...config, isGateway: true }, strict), overlay };
 }
 
-/** Traffic of the host's ports does not pass an interface that has no side on the host. */
+/** True if we know the interface's side on the host. */
 function hasHostSide(driver: DriverName): boolean {
   return driver === 'ptp' || !isInterfaceDriver(driver);
 }
@@ -115,6 +115,8 @@ function hasHostSide(driver: DriverName): boolean {
 function assertPublishable(config: Json, driver: DriverName, mappings: readonly PortMapping[]): void {
   if (mappings.length === 0) return;
   const given = field(field(config, 'runtimeConfig'), 'portMappings');
+  // The plugin is told of the ports. It may give the address, and the host may have a way to it.
+  if (driver === 'remote') return;
   if (!hasHostSide(driver)) {
     const what = `the host is not on the way to an interface of driver "${driver}"`;
     throw invalid('.runtimeConfig.portMappings', given, what, 'Remove the capability portMappings');

@@ -11,6 +11,7 @@ import type { OverlayOptions } from './overlay.ts';
 import type { ParentedOptions } from './parented.ts';
 import type { PtpOptions } from './ptp.ts';
 import type { HostAccessOptions } from './read-host-access.ts';
+import type { RemoteOptions, RemotePools } from './remote.ts';
 
 /** The packet filter's rules for all endpoints of a network. */
 export interface NetworkRules {
@@ -27,7 +28,14 @@ export type NetworkOptions =
   | PtpOptions
   | ParentedOptions
   | HostAccessOptions
+  | RemoteNetworkOptions
   | { readonly driver: 'null' | 'cni' };
+
+/** A network of a Docker plugin. */
+export interface RemoteNetworkOptions extends RemoteOptions {
+  /** Absent: the addresses are not from a plugin. */
+  readonly ipam?: RemotePools;
+}
 
 /** The options of the network's bridge on this host; undefined without one. */
 export function bridgeOf(options: NetworkOptions): BridgeOptions | undefined {

@@ -1,3 +1,4 @@
+import type { Family } from '../model/addr.ts';
 import { given } from '../model/given.ts';
 import { field, isObject, type Json } from '../model/json.ts';
 import { type BridgeOptions, wantsSpoofGuard } from './bridge.ts';
@@ -6,10 +7,15 @@ import { parseCniArgs } from './cni-args.ts';
 import { type DhcpOptions, parseDhcp } from './dhcp.ts';
 import { type Document, parseNetworkName } from './document.ts';
 import type { InterfaceDriver, InterfaceOptions } from './inside.ts';
-import { type LocalIpam, parseLocalIpam } from './local-ipam.ts';
+import { invalid } from './invalid.ts';
+import { type LocalIpam, parseLocalIpam, requestedIn } from './local-ipam.ts';
 import { type DriverName, ipamType, type NetworkConfig, parseNetconf } from './netconf.ts';
 import { type OverlayConfig, withoutPool } from './overlay.ts';
+
 import { besideHost, withHostAccess } from './read-host-access.ts';
+
+import { isRemoteIpam, parseRemoteIpam, type RemoteIpam } from './remote.ts';
+
 import { type CniResult, parseResult } from './result.ts';
 import type { CniVersion } from './versions.ts';
 
@@ -21,15 +27,20 @@ export type PluginName =
   | 'host-local'
   | 'loopback'
   | 'static'
-  | InterfaceDriver
+  | Exclude<InterfaceDriver, 'remote'>
   | ChainedName;
 
 /** How an attachment gets its addresses. */
-export type IpamConfig = LocalIpam | DhcpConfig | DelegateConfig;
+export type IpamConfig = LocalIpam | DhcpConfig | RemoteIpamConfig | DelegateConfig;
 
 /** A DHCP server on the network, asked by the daemon. */
 export interface DhcpConfig extends DhcpOptions {
   readonly kind: 'dhcp';
+}
+
+/** An IPAM plugin that was written for Docker. */
+export interface RemoteIpamConfig extends RemoteIpam {
+  readonly kind: 'remote';
 }
 
 /** A foreign IPAM plugin. */
@@ -158,6 +169,7 @@ function parseInterface(config: Json, reading: Reading): Wanted {
   const { options } = parsed;
   if (options.driver === 'host' || options.driver === 'null') return { kind: options.driver };
   const ipam = parseIpam(config, reading);
+  if (options.driver === 'remote') assertEarly(config, ipam);
   if (options.driver !== 'bridge' && options.driver !== 'overlay') {
     const ranges = ipam?.kind === 'pool' ? ipam.ranges : undefined;
     const own = withHostAccess(config, { options, strict, ranges });
@@ -170,12 +182,44 @@ function parseInterface(config: Json, reading: Reading): Wanted {
   return { ...endpoint, options: options.bridge, overlay: options.overlay };
 }
 
+/** Throws NetError `invalid-config` for addresses that a Docker plugin cannot take. */
+function assertEarly(config: Json, ipam: IpamConfig | undefined): void {
+  if (ipam?.kind === 'dhcp' || ipam?.kind === 'delegate') {
+    const what = 'driver "remote" needs the addresses before there is an interface';
+    const hint = 'Use the built-in IPAM, "static", "remote", or no .ipam where the plugin gives the addresses';
+    throw invalid('.ipam.type', ipamType(config, true), what, hint);
+  }
+  const families = ipam === undefined ? [] : familiesOf(ipam);
+  if (new Set(families).size === families.length) return;
+  const what = 'it gives several addresses of a family, and a Docker plugin takes one';
+  throw invalid('.ipam', field(config, 'ipam'), what, 'Give one range or address of each family');
+}
+
+function familiesOf(ipam: LocalIpam | RemoteIpamConfig): Family[] {
+  if (ipam.kind === 'remote') return ipam.pools.map(({ family }) => family);
+  if (ipam.kind === 'static') return ipam.addresses.map(({ address }) => address.addr.family);
+  return ipam.sets.flatMap(([range]) => range?.subnet.addr.family ?? []);
+}
+
+/** The IPAM that needs no interface; undefined without one, and for any other. Throws NetError `invalid-config`. */
+export function parseEarlyIpam(
+  config: Json,
+  reading: Pick<Reading, 'plugin' | 'command' | 'args' | 'version'>,
+): LocalIpam | RemoteIpamConfig | undefined {
+  if (isRemoteIpam(config))
+    return { kind: 'remote', ...parseRemoteIpam(field(config, 'ipam'), requestedIn(config, reading.args)) };
+  const type = ipamType(config, true);
+  if (type === undefined || (!isBuiltIn(type) && type !== 'host-local' && type !== 'static')) return undefined;
+  return parseLocalIpam(config, reading, type === 'static' ? 'static' : 'host-local');
+}
+
 /** Throws NetError `invalid-config` unless the built-in IPAM allocates. */
 function assertPooled(config: Json, ipam: IpamConfig | undefined): void {
   if (ipam?.kind !== 'pool') throw withoutPool(config);
 }
 
 function parseIpam(config: Json, reading: Reading): IpamConfig | undefined {
+  if (reading.plugin === 'isthmus' && isRemoteIpam(config)) return parseEarlyIpam(config, reading);
   const type = ipamType(config, reading.plugin === 'isthmus');
   if (type === undefined) return undefined;
   if (!isBuiltIn(type) && !reading.isOwn(type)) return { kind: 'delegate', type };

@@ -4,8 +4,19 @@ import { given } from '../model/given.ts';
 import { field, isObject, type Json, textField } from '../model/json.ts';
 import { type Document, parseNetworkName } from './document.ts';
 import { dataDirOf } from './ipam.ts';
+import type { LocalIpam } from './local-ipam.ts';
 import { type DriverName, driverName, ipamType } from './netconf.ts';
-import { type DelegateConfig, DRIVER_OF, isBuiltIn, type PluginName, type Reading } from './plugin-config.ts';
+import {
+  type DelegateConfig,
+  DRIVER_OF,
+  isBuiltIn,
+  type PluginName,
+  parseEarlyIpam,
+  type Reading,
+  type RemoteIpamConfig,
+} from './plugin-config.ts';
+import { isRemoteIpam, parseRemote, type RemoteOptions } from './remote.ts';
+import { NEWEST } from './versions.ts';
 
 /** The part of a configuration that DEL needs. The rest may be invalid. */
 export interface RemovalConfig {
@@ -13,7 +24,13 @@ export interface RemovalConfig {
   readonly name: string;
   readonly driver: DriverName;
   /** Who assigned the addresses; absent if nothing is to be released. */
-  readonly ipam?: { readonly kind: 'pool'; readonly dataDir: string } | { readonly kind: 'dhcp' } | DelegateConfig;
+  readonly ipam?:
+    | { readonly kind: 'pool'; readonly dataDir: string }
+    | { readonly kind: 'dhcp' }
+    | { readonly kind: 'remote' }
+    | DelegateConfig;
+  /** Of driver `remote` with usable keys: what its plugins know the network by. */
+  readonly remote?: { readonly options: RemoteOptions; readonly ipam?: LocalIpam | RemoteIpamConfig };
 }
 
 /** The part of a configuration that GC needs. */
@@ -33,8 +50,19 @@ export function parseRemoval({ json }: Document, { plugin, isOwn }: Pick<Reading
   return {
     name,
     driver: DRIVER_OF[plugin] ?? driverName(config),
-    ...given({ ipam }),
+    ...given({ ipam, remote: plugin === 'isthmus' ? remoteOf(config) : undefined }),
   };
+}
+
+/** A configuration that ADD refused has made nothing in a plugin. */
+function remoteOf(config: Json): RemovalConfig['remote'] {
+  if (driverName(config) !== 'remote') return undefined;
+  try {
+    const ipam = parseEarlyIpam(config, { plugin: 'isthmus', command: 'STATUS', args: '', version: NEWEST });
+    return { options: parseRemote(config), ...given({ ipam }) };
+  } catch {
+    return undefined;
+  }
 }
 
 function releasedIpam(config: Json, plugin: PluginName, isOwn: Reading['isOwn']): RemovalConfig['ipam'] {
@@ -42,6 +70,7 @@ function releasedIpam(config: Json, plugin: PluginName, isOwn: Reading['isOwn'])
   if (plugin === 'host-local') return pool();
   if (plugin === 'dhcp') return { kind: 'dhcp' };
   if (plugin !== 'isthmus' && (DRIVER_OF[plugin] ?? 'null') === 'null') return undefined;
+  if (plugin === 'isthmus' && isRemoteIpam(config)) return { kind: 'remote' };
   const type = ipamType(config, plugin === 'isthmus');
   if (type === undefined) return undefined;
   if (!isBuiltIn(type) && !isOwn(type)) return { kind: 'delegate', type };

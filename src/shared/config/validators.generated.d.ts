@@ -11,6 +11,7 @@ export declare const cluster: Validator;
 export declare const ipRanges: Validator;
 export declare const ipamDhcp: Validator;
 export declare const ipamHostLocal: Validator;
+export declare const ipamRemote: Validator;
 export declare const ipamRoutes: Validator;
 export declare const ipamStatic: Validator;
 export declare const netconf: Validator;

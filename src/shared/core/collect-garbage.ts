@@ -8,6 +8,8 @@ import type { AddressSource, Core } from './core.ts';
 import { deleteEndpoint } from './endpoints/delete-endpoint.ts';
 import { reverse } from './execute.ts';
 import { removeUnusedNetwork } from './networks/remove-network.ts';
+import { unplugStale } from './plugins/endpoint.ts';
+import { removeUnusedPlugged } from './plugins/network.ts';
 import { deleteStrayGuard } from './reset-entries.ts';
 
 /** One network of one camp, and its live attachments. */
@@ -46,7 +48,9 @@ export async function collectGarbage(core: Core, request: GarbageRequest): Promi
     const strays = strayLinks(core, request);
     errors.push(...(await reverse(core, strays, { host: core.host.own })));
     for (const { name, kind } of strays) if (kind === 'veth') errors.push(...(await deleteStrayGuard(core, name)));
+    errors.push(...(await unplugStale(core, { network, keep })));
     errors.push(...(await removeUnusedNetwork(core, network)));
+    errors.push(...(await removeUnusedPlugged(core, network, false)));
   }
   try {
     if (source?.kind === 'local')
@@ -69,7 +73,7 @@ type Collectable = EndpointKey & { readonly sandbox: Pick<Endpoint['sandbox'], '
 /** Removes one endpoint. Returns its failures, so that the caller can continue with the others. */
 async function collected(core: Core, { attachment, role, sandbox: { path } }: Collectable): Promise<NetError[]> {
   try {
-    return await deleteEndpoint(core, { attachment, role, netns: path, orphans: 'own' });
+    return await deleteEndpoint(core, { attachment, role, netns: path, orphans: 'own', isHurried: true });
   } catch (thrown) {
     return [asNetError(thrown, 'GC')];
   }

@@ -6,7 +6,16 @@ import { checkLone } from './endpoints/check-lone.ts';
 import { createEndpoint } from './endpoints/create-endpoint.ts';
 import { createLone } from './endpoints/create-lone.ts';
 import { deleteEndpoint } from './endpoints/delete-endpoint.ts';
-import type { EndpointReport, EndpointRequest, Expectation, LoneRequest, RemovalRequest } from './requests.ts';
+import { checkPlugged } from './plugins/check-plugged.ts';
+import { createPlugged } from './plugins/create-plugged.ts';
+import type {
+  EndpointReport,
+  EndpointRequest,
+  Expectation,
+  LoneRequest,
+  PluggedEndpointRequest,
+  RemovalRequest,
+} from './requests.ts';
 
 /** The entry object: the only place that calls store, IPAM, driver and host in sequence. One file for each call. */
 export class NetworkController {
@@ -22,6 +31,14 @@ export class NetworkController {
 
   checkLone(request: LoneRequest, expected: Expectation): Promise<void> {
     return checkLone(this.#core, request, expected);
+  }
+
+  createPlugged(request: PluggedEndpointRequest): Promise<EndpointReport> {
+    return createPlugged(this.#core, request);
+  }
+
+  checkPlugged(request: PluggedEndpointRequest, expected: Expectation): Promise<void> {
+    return checkPlugged(this.#core, request, expected);
   }
 
   createEndpoint(request: EndpointRequest): Promise<EndpointReport> {

@@ -10,6 +10,7 @@ import type { Addr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';
 import type { ProcessRef } from '../model/chain.ts';
 import type { FirewallBackend } from '../model/firewall.ts';
+import type { RemotePlugin } from '../remote/plugin.ts';
 import type { ChangeCount } from '../store/changes.ts';
 import type { LocalStore } from '../store/store.ts';
 import type { ClusterNetworks } from './cluster-networks.ts';
@@ -59,6 +60,10 @@ export interface Core {
   readonly stamp?: string;
   /** Attributes the time since the last mark, or since the start of the call, to this phase. */
   readonly mark?: (phase: string) => void;
+  /** The client of the Docker plugin of this name, which need not exist. */
+  plugin(name: string): Promise<RemotePlugin>;
+  /** Aborted when the caller leaves. Absent where the call ends with its caller. */
+  readonly gone?: () => AbortSignal;
   /** The foreign IPAM plugin that an earlier call recorded, to release its addresses. */
   delegate(type: string, config: string, attachment: Attachment, netns: string): DelegateSource;
 }

@@ -27,7 +27,7 @@ import {
   type SourceEntry,
 } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
-import type { LinkFacts } from '../model/interface-facts.ts';
+import { isWithoutInterface, type LinkFacts } from '../model/interface-facts.ts';
 import { EMPTY_PLAN, joinPlans, type Op, type Plan } from '../model/op.ts';
 import type { NetworkRow } from '../store/store.ts';
 import { driverOf } from './networks/record.ts';
@@ -51,7 +51,7 @@ export function desired(endpoint: Endpoint): Plan {
     }
     case 'lone': {
       const { ifName, link, mac = '' } = endpoint.link;
-      if (link.kind === 'userspace') return EMPTY_PLAN;
+      if (isWithoutInterface(link)) return EMPTY_PLAN;
       const inside = planInside(EMPTY_VIEW, { ifName, mac }, endpoint.inside);
       return joinPlans(planLoneLink(endpoint.link), { ops: inside.ops, undo: endpoint.journal ?? [] });
     }

@@ -15,6 +15,8 @@ import { deleteRecord } from './endpoints/record.ts';
 import { reverse } from './execute.ts';
 import { mendNetworks } from './networks/mend-networks.ts';
 import { removeUnusedNetwork } from './networks/remove-network.ts';
+import { unplugStale } from './plugins/endpoint.ts';
+import { removeAllUnusedPlugged } from './plugins/network.ts';
 import { promotePorts } from './ports/publish.ts';
 import { type Recalled, recall } from './recall.ts';
 import { noteLostEntries, resetEntries, sweepEntries } from './reset-entries.ts';
@@ -53,7 +55,9 @@ export async function reconcile(
   const errors: NetError[] = [];
   const endpoints = await removeInterrupted(core, tryLock, errors);
   errors.push(...(await returnStrays(core, tryLock)));
+  errors.push(...(await unplugStale(core, undefined, (_, key, work) => ifFree(tryLock, key, work))));
   const networks = await removeUnused(core, errors);
+  errors.push(...(await removeAllUnusedPlugged(core)));
   const reset = sweep ? await resetEntries(core, { tryLock, wait }) : { entries: 0, errors: [] };
   const ofNetworks = await mendNetworks(core);
   await promoteStandbys(core, tryLock, errors);
@@ -90,7 +94,7 @@ async function removeInterrupted(core: Core, tryLock: TryLock, errors: NetError[
         if (row === undefined || !isInterrupted(row)) return undefined;
         const { path } = row.sandbox;
         using sandbox = openIfThere(core, path);
-        return await removeEndpoint(core, { attachment, role, netns: path, orphans: 'none' }, sandbox);
+        return await removeEndpoint(core, { attachment, role, netns: path, orphans: 'none', isHurried: true }, sandbox);
       });
       if (failures === undefined) continue;
       if (failures.length === 0) removed++;

@@ -3,10 +3,13 @@ import type { Dns } from '../config/dns.ts';
 import type { NetworkSpec } from '../config/network-spec.ts';
 import type { Assigned, Driver, InterfaceReport, LoneDriver, NetworkDriver } from '../drivers/driver.ts';
 import type { Rules } from '../drivers/rules.ts';
+import type { Addr } from '../model/addr.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { Route } from '../model/route.ts';
-import type { AddressSource } from './core.ts';
+import type { RemotePort } from '../remote/options.ts';
+import type { AddressSource, LocalSource } from './core.ts';
+import type { PluggedNetwork } from './plugins/network.ts';
 
 /** One attachment, whatever its driver makes. */
 export interface AttachRequest {
@@ -48,6 +51,17 @@ export interface HostPart {
   readonly spec: NetworkSpec;
 }
 
+/** One attachment to create or to check, whose interface a Docker plugin makes. */
+export interface PluggedEndpointRequest extends Omit<AttachRequest, 'source'> {
+  readonly plugged: PluggedNetwork;
+  /** Absent where a plugin gives the addresses, or nobody does. */
+  readonly source?: LocalSource;
+  /** Addresses to ask an IPAM plugin for. */
+  readonly requested: readonly Addr[];
+  /** Ports of the host, for the plugin. */
+  readonly ports: readonly RemotePort[];
+}
+
 /** One attachment to delete: its identity, and hints for when it has no record. */
 export interface RemovalRequest {
   readonly attachment: Attachment;
@@ -65,6 +79,10 @@ export interface RemovalRequest {
    * `veth`.
    */
   readonly kind?: string;
+  /** True: does not wait for a Docker plugin that is not running; another call is to delete what it has. */
+  readonly isHurried?: true;
+  /** What Docker plugins know the network by, for where their part has no record. */
+  readonly plugged?: PluggedNetwork;
   /** Called under the lock with the current record. Nothing is removed if it returns false. */
   readonly when?: (row: Endpoint | undefined) => boolean;
 }

@@ -89,11 +89,21 @@ export interface UserspaceLink {
   readonly device: string;
 }
 
+/** An interface that a Docker plugin is to name: there is none yet. */
+export interface AwaitedLink {
+  readonly kind: 'awaited';
+}
+
 /** Kinds of links that are made in the sandbox. */
 export type MadeLink = Exclude<LinkKind, { kind: 'veth' | 'bridge' | 'ifb' | 'vxlan' | 'vrf' }>;
 
 /** Kinds of links that an endpoint may have without a side on the host. */
-export type LoneLink = MadeLink | MovedLink | UserspaceLink;
+export type LoneLink = MadeLink | MovedLink | UserspaceLink | AwaitedLink;
+
+/** True if the kernel has no interface for it. */
+export function isWithoutInterface(link: LoneLink): link is UserspaceLink | AwaitedLink {
+  return link.kind === 'userspace' || link.kind === 'awaited';
+}
 
 /** The interface of an endpoint that has no side on the host. */
 export interface LoneLinkFacts {

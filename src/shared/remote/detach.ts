@@ -12,6 +12,8 @@ export interface Detached {
   /** Undefined: the plugins have nothing of the endpoint any more. Then `error` is only worth a line in the log. */
   readonly left: EndpointFacts | undefined;
   readonly error: NetError | undefined;
+  /** The plugins have answered each call that failed. */
+  readonly isRefused: boolean;
 }
 
 /**
@@ -45,5 +47,6 @@ export async function detachEndpoint(
     await run(releaseAddress(ipam, held.poolId, addr, options), { addresses: rest });
   }
   const isNothing = left.created === 'no' && left.joined === 'no' && left.addresses.length === 0;
-  return { left: isNothing ? undefined : left, error: combineErrors(failures, 'endpoint.delete') };
+  const isRefused = failures.length > 0 && failures.every(({ kind }) => kind === 'delegate');
+  return { left: isNothing ? undefined : left, error: combineErrors(failures, 'endpoint.delete'), isRefused };
 }

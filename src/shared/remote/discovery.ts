@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fault } from '../errors/fault.ts';
 import { hasCode } from '../errors/net-error.ts';
+import { pluginNameFault } from '../model/plugin-name.ts';
 import type { Place } from './place.ts';
 import { readJsonSpec, readSpec } from './spec-file.ts';
 
@@ -31,11 +32,9 @@ export function pluginDirectories(env: Readonly<Record<string, string | undefine
 
 /** Throws NetError `invalid-config` unless a plugin can have this name. */
 export function checkPluginName(name: string): void {
-  if (/^[A-Za-z0-9][\w.-]{0,127}$/.test(name)) return;
-  const hint = /[/:]/.test(name)
-    ? 'Only dockerd runs managed plugins; name one that listens on a socket of its own'
-    : 'Write the name of its file in the plugin directories, without the ending';
-  throw fault.invalidConfig('plugin', `plugin=${JSON.stringify(name)}`, 'is not the name of a plugin', hint);
+  const wrong = pluginNameFault(name);
+  if (wrong === undefined) return;
+  throw fault.invalidConfig('plugin', `plugin=${JSON.stringify(name)}`, wrong.what, wrong.hint);
 }
 
 /**

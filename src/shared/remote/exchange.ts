@@ -88,6 +88,8 @@ export class Connections implements Disposable {
       signal?.addEventListener('abort', cancel);
       sent.on('socket', (socket) => {
         reached = sent.reusedSocket;
+        // A kept one is connected, and would collect the listeners of all its requests.
+        if (reached) return;
         socket.once('connect', () => {
           connected = true;
         });

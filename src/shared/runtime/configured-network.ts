@@ -6,7 +6,7 @@ import { parsePlugin } from '../config/plugin-config.ts';
 import { NEWEST } from '../config/versions.ts';
 import { isOwnPlugin } from './delegate.ts';
 import type { Environment } from './environment.ts';
-import { guardedOptions, rulesOf, specOf } from './spec-of.ts';
+import { guardedOptions, remoteSpecOf, rulesOf, specOf } from './spec-of.ts';
 
 export const CONF_DIR = '/etc/cni/net.d';
 /** Default CNI_PATH: containerd's default, and where distributions install plugins. */
@@ -59,6 +59,8 @@ export function specOfElement(document: Document, path: readonly string[] = PLUG
     isOwn: (type) => isOwnPlugin(type, path),
   });
   if (config.kind === 'null') return { options: { driver: 'null' }, ranges: [], routes: [] };
+  if (config.kind === 'interface' && config.options.driver === 'remote')
+    return remoteSpecOf(config.options, config.ipam);
   if (config.kind === 'interface' && config.options.driver === 'ptp') {
     const { options } = config;
     const ptp = { ...config, options };

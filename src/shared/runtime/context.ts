@@ -8,6 +8,7 @@ import { openSqliteStore } from '../store/sqlite.ts';
 import { ensureStateDir } from '../store/state-dir.ts';
 import type { LocalStore } from '../store/store.ts';
 import { writeAll } from './cni/respond.ts';
+import { DockerPlugins } from './docker-plugins.ts';
 import type { Environment } from './environment.ts';
 import { type CallCore, Firewallers, makeCore } from './make-core.ts';
 import { pause } from './pause.ts';
@@ -28,6 +29,7 @@ export function openCore(env: Environment, { phases }: CallOptions = {}): CallCo
   const log = makeLogger(logLevel(env), env.TRACEPARENT, (line) => writeAll(STDERR, line));
   // Not the lock of the call, which waits for the first use of the state: that changes the packet filter too.
   const firewallers = new Firewallers(host, (key) => locks.lock(key), log);
+  const plugins = new DockerPlugins(env);
   let store: LocalStore | undefined;
   const changes = changeCount(stateDir, host.identity);
   const core = makeCore({
@@ -37,6 +39,7 @@ export function openCore(env: Environment, { phases }: CallOptions = {}): CallCo
     changes,
     lock: (key) => locks.lock(key),
     firewall: (backend) => firewallers.get(backend),
+    plugin: (name) => plugins.open(name),
     delegates: { env, stderr: writeStderr },
     openStore: () => {
       store = openSqliteStore({ stateDir, identity: host.identity, pause });
@@ -44,6 +47,7 @@ export function openCore(env: Environment, { phases }: CallOptions = {}): CallCo
     },
     ...given({ phases }),
     close: () => {
+      plugins[Symbol.dispose]();
       firewallers[Symbol.dispose]();
       store?.[Symbol.dispose]();
       changes[Symbol.dispose]();

@@ -1,4 +1,5 @@
 import type { Core, DelegateSource } from '../core/core.ts';
+import { pluggedAddresses, REMOTE } from '../core/plugins/addresses.ts';
 import { catchUp } from '../core/reconcile.ts';
 import type { Firewaller } from '../firewall/firewaller.ts';
 import { KnownRuleset } from '../firewall/known-ruleset.ts';
@@ -17,7 +18,7 @@ export interface CallCore extends Core, Disposable, AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-type Given = Pick<Core, 'host' | 'log' | 'changes' | 'lock' | 'firewall'>;
+type Given = Pick<Core, 'host' | 'log' | 'changes' | 'lock' | 'firewall' | 'plugin'>;
 type Optional = Pick<
   Core,
   'removeLink' | 'rest' | 'hasUplink' | 'cluster' | 'dhcp' | 'held' | 'plugins' | 'configured' | 'dockerName' | 'stamp'
@@ -45,6 +46,7 @@ export function makeCore(parts: CoreParts): CallCore {
   let caughtUp: Promise<unknown> = Promise.resolve();
   const core: CallCore = {
     ...given,
+    ...(delegates.gone === undefined ? {} : { gone: delegates.gone }),
     ...(phases === undefined ? {} : { mark: phases.mark }),
     lock: async (key) => {
       // Somebody may have deleted it since the last call.
@@ -85,6 +87,7 @@ function delegateOf(
     path: (env.CNI_PATH ?? '').split(':').filter((dir) => dir !== ''),
     env: { ...env, CNI_CONTAINERID: containerId, CNI_IFNAME: ifName, CNI_NETNS: netns },
   };
+  if (type === REMOTE) return pluggedAddresses(core, { attachment, netns, config });
   return isOwnDhcp(core, type, attachment, call.path)
     ? dhcpSource(core, { ...call, attachment, netns })
     : delegateSource({ ...call, type });

@@ -2,6 +2,7 @@ import type { BridgeOptions } from '../config/bridge.ts';
 import { invalid } from '../config/invalid.ts';
 import type { NetworkSpec } from '../config/network-spec.ts';
 import type { EndpointConfig, IpamConfig, PluginName } from '../config/plugin-config.ts';
+import type { RemoteOptions } from '../config/remote.ts';
 import type { Rules } from '../drivers/rules.ts';
 import { chosenBackend, guardsBridges } from '../firewall/open.ts';
 import { given } from '../model/given.ts';
@@ -19,6 +20,13 @@ export function specOf(
   };
 }
 
+/** Returns the NetworkSpec of a configuration of driver `remote`. */
+export function remoteSpecOf(options: RemoteOptions, ipam: IpamConfig | undefined): NetworkSpec {
+  if (ipam?.kind !== 'remote') return specOf('', { options, ...given({ ipam }) }, undefined);
+  const { plugin, options: texts, pools } = ipam;
+  return { options: { ...options, ipam: { plugin, options: texts, pools } }, ranges: [], routes: [] };
+}
+
 function addressesOf(
   network: string,
   ipam: IpamConfig | undefined,
@@ -26,7 +34,8 @@ function addressesOf(
   if (ipam?.kind === 'pool') {
     return { ranges: ipam.ranges, scope: leaseScope(ipam, network), routes: ipam.routes };
   }
-  const allocator = ipam?.kind === 'delegate' ? ipam.type : ipam?.kind;
+  const allocator =
+    ipam?.kind === 'delegate' ? ipam.type : ipam?.kind === 'remote' ? `plugin ${ipam.plugin}` : ipam?.kind;
   return { ranges: [], ...given({ allocator }), routes: [] };
 }
 

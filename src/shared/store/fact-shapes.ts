@@ -169,6 +169,17 @@ const parented = {
   hostAccess: is.optional(is.record({ addresses: is.list(is.addr), routes: is.list(is.prefix) })),
 };
 
+const texts: is.Shape = (value) => is.isFields(value) && Object.values(value).every(is.text);
+
+const remotePool = is.record({
+  ...{
+    family: is.family,
+    subnet: is.optional(is.prefix),
+    ipRange: is.optional(is.prefix),
+    gateway: is.optional(is.addr),
+  },
+});
+
 /** The options of a NetworkSpec. */
 const options = is.variant('driver', {
   null: is.record({}),
@@ -183,6 +194,10 @@ const options = is.variant('driver', {
   ipvlan: is.record({
     ...parented,
     ...{ mode: is.oneOf('l2', 'l3', 'l3s'), flag: is.oneOf('bridge', 'private', 'vepa') },
+  }),
+  remote: is.record({
+    ...{ plugin: is.text, options: texts, internal: is.optional(is.oneOf(true)) },
+    ipam: is.optional(is.record({ plugin: is.text, options: texts, pools: is.list(remotePool) })),
   }),
   overlay: is.record({
     network: is.text,

@@ -33,6 +33,7 @@ const link = is.variant('kind', {
     before: deviceState,
   }),
   userspace: is.record({ device: is.text }),
+  awaited: is.record({}),
 } satisfies Readonly<Record<LoneLink['kind'], is.Shape>>);
 
 /** LoneLinkFacts */

@@ -109,6 +109,7 @@ export function gatedCore({ world, store, gate, process, isDaemon, nameOf }: Cor
           },
         }
       : {}),
+    plugin: (name) => Promise.reject(new Error(`there is no plugin ${name} here`)),
     delegate: (type) => {
       throw new Error(`no schedule calls the plugin ${type}`);
     },

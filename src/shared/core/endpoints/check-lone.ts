@@ -3,11 +3,14 @@ import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { Namespace, View } from '../../host/host.ts';
 import type { LoneEndpoint } from '../../model/endpoint.ts';
+import { isWithoutInterface } from '../../model/interface-facts.ts';
 import { formatRoute } from '../../model/route.ts';
 import { type Core, NO_ADDRESSES } from '../core.ts';
 import { desired } from '../desired.ts';
+
 import { drift, lackOf, opDrift } from '../diff.ts';
-import type { Expectation, HostPart, LoneRequest } from '../requests.ts';
+import type { AttachRequest, Expectation, HostPart, LoneRequest } from '../requests.ts';
+
 import { EMPTY_VIEW } from '../view.ts';
 import {
   checkSource,
@@ -21,8 +24,10 @@ import {
   unknownAttachment,
 } from './check-endpoint.ts';
 
+type CheckRequest = AttachRequest & Pick<Partial<LoneRequest>, 'onHost'>;
+
 /** As `checkEndpoint`, for an interface without a side on the host: record, leases, parent, link, addresses, routes. */
-export async function checkLone(core: Core, request: LoneRequest, expected: Expectation): Promise<void> {
+export async function checkLone(core: Core, request: CheckRequest, expected: Expectation): Promise<void> {
   const { host, store } = core;
   const { attachment } = request;
   using sandbox = host.open(request.netns);
@@ -30,7 +35,7 @@ export async function checkLone(core: Core, request: LoneRequest, expected: Expe
   if (row?.kind !== 'lone' || row.progress !== 'ready') throw unknownAttachment(request);
   if (row.sandbox.id !== sandbox.id) throw otherNamespace(request);
   await checkSource(core, request, expected);
-  if (row.link.link.kind === 'userspace') return;
+  if (isWithoutInterface(row.link.link)) return;
   const lost = missingParent(core, row, sandbox);
   if (lost !== undefined) throw lost;
   if (request.onHost !== undefined) await checkHostPart(core, attachment.network, request.onHost);

@@ -11,6 +11,8 @@ import { attachmentKey } from '../apply.ts';
 import type { Core, DelegateSource } from '../core.ts';
 import { reverse } from '../execute.ts';
 import { removeUnusedNetwork } from '../networks/remove-network.ts';
+import { pluggedOf, unplug } from '../plugins/endpoint.ts';
+import { removeUnusedPlugged } from '../plugins/network.ts';
 import { promotePartners } from '../ports/publish.ts';
 import type { RemovalRequest } from '../requests.ts';
 import { deleteLostEntries } from '../reset-entries.ts';
@@ -78,7 +80,11 @@ export async function removeEndpoint(
   const delegate = delegateOf(core, request, row);
   // A DHCP client releases its lease over the link, so it runs first. Other plugins release after the link is deleted.
   if (delegate?.type === 'dhcp') errors.push(...(await released(delegate, row)));
-  errors.push(...(await undoPart(core, request, row, same)));
+  const plugged = await pluggedOf(core, request, row);
+  const undo = (): Promise<NetError[]> => undoPart(core, request, row, same);
+  errors.push(
+    ...(plugged === undefined ? await undo() : await unplug(core, plugged, undo, request.isHurried !== true)),
+  );
   core.mark?.('kernel');
   if (delegate !== undefined && delegate.type !== 'dhcp') errors.push(...(await released(delegate, row)));
   errors.push(...(await deleteLostEntries(core, row, request)));
@@ -86,6 +92,7 @@ export async function removeEndpoint(
   else if (errors.every(isDiskFull) && isLeftBehind(core, row)) errors.length = 0;
   core.mark?.('commit');
   errors.push(...(await removeUnusedNetwork(core, attachment.network)));
+  errors.push(...(await removeUnusedPlugged(core, attachment.network, request.isHurried !== true)));
   core.mark?.('network');
   return errors;
 }

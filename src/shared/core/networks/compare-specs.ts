@@ -50,7 +50,7 @@ function contradiction(known: NetworkSpec, asked: NetworkSpec): readonly [string
 function traits(spec: NetworkSpec): string[] {
   const { options, ranges, scope, allocator } = spec;
   const own = bridgeOf(options);
-  const bridge = own === undefined ? `driver ${options.driver}` : `bridge ${own.bridge}`;
+  const bridge = own === undefined ? `driver ${driverText(options)}` : `bridge ${own.bridge}`;
   const subnets = ranges.flat().map(({ subnet }) => formatPrefix(subnet));
   const gateways = networkAddressing(spec).addresses.map(({ address, gateway }) =>
     formatAddr(gateway ?? firstHost(address)),
@@ -63,6 +63,14 @@ function traits(spec: NetworkSpec): string[] {
     scope === undefined ? 'no leases' : `leases in ${scope}`,
     listed('gateway', gateways),
   ];
+}
+
+/** What a plugin was told of a network never changes. */
+function driverText(options: NetworkSpec['options']): string {
+  if (options.driver !== 'remote') return options.driver;
+  const { driver, plugin, ipam, ...more } = options;
+  const pools = ipam === undefined ? '' : ` with addresses of plugin ${ipam.plugin} ${JSON.stringify(ipam)}`;
+  return `${driver} of plugin ${plugin} ${JSON.stringify(more)}${pools}`;
 }
 
 function listed(what: string, items: readonly string[]): string {

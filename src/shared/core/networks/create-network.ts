@@ -15,6 +15,10 @@ import type { LocalStore, NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute, reverse } from '../execute.ts';
 import { noteNewBridge } from '../known-macs.ts';
+
+import { ensurePlugged } from '../plugins/network.ts';
+import { pluggedNetwork } from '../plugins/spec.ts';
+
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
 import { assertHostAddresses } from './host-addresses.ts';
 import { isForeign, planFor } from './network.ts';
@@ -106,6 +110,8 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
   try {
     await execute(core, plan.ops, { host: host.own });
     await tryLink(core, spec, trial);
+    const plugged = pluggedNetwork(name, spec.options);
+    if (plugged !== undefined) await ensurePlugged(core, plugged);
     core.mark?.('kernel');
     store.transaction(
       () => {

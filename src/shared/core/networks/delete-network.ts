@@ -2,6 +2,7 @@ import type { NetError } from '../../errors/net-error.ts';
 import { type NetworkHolder, sameHolder } from '../../model/owned.ts';
 import type { LocalStore } from '../../store/store.ts';
 import type { Core } from '../core.ts';
+import { removeUnusedPlugged } from '../plugins/network.ts';
 import { deviceKey, isUsed, withHolders } from './record.ts';
 import { removeNetwork } from './remove-network.ts';
 
@@ -41,6 +42,8 @@ export async function deleteNetwork(
     );
     core.mark?.('commit');
     // Awaited here to hold the lock until everything is deleted.
-    return isUsed(core, left) ? [] : await removeNetwork(core, left);
+    if (isUsed(core, left)) return [];
+    const errors = await removeNetwork(core, left);
+    return [...errors, ...(await removeUnusedPlugged(core, name))];
   }
 }

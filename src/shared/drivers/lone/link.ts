@@ -1,6 +1,9 @@
 import { given } from '../../model/given.ts';
-import type { LoneLinkFacts } from '../../model/interface-facts.ts';
+
+import { isWithoutInterface, type LoneLinkFacts } from '../../model/interface-facts.ts';
+
 import type { NsRef } from '../../model/link.ts';
+
 import { EMPTY_PLAN, type Plan } from '../../model/op.ts';
 import { planMove } from './moved.ts';
 
@@ -12,7 +15,7 @@ export function planLoneLink(
   { ifName: name, link, mac, mtu, master, alias }: LoneLinkFacts,
   ns: NsRef = 'sandbox',
 ): Plan {
-  if (link.kind === 'userspace') return EMPTY_PLAN;
+  if (isWithoutInterface(link)) return EMPTY_PLAN;
   if (link.kind === 'moved') return planMove(link, name, alias);
   return {
     ops: [

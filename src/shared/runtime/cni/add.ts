@@ -3,7 +3,9 @@ import { reportAmbient } from '../../core/ambient.ts';
 import { NetworkController } from '../../core/controller.ts';
 import type { AddressSource, Core, IpamResult } from '../../core/core.ts';
 import type { EndpointReport } from '../../core/requests.ts';
+import { given } from '../../model/given.ts';
 import { isOverlay, joinOverlay } from './overlay.ts';
+import { addRemote, type RemoteTarget } from './remote.ts';
 import type { PluginCall } from './request.ts';
 import { formatResult } from './result.ts';
 import { type EndpointTarget, type LoneTarget, targetOf } from './targets.ts';
@@ -22,6 +24,10 @@ export async function add(call: PluginCall, core: Core): Promise<unknown> {
       return await addEndpoint(call, core, target, previous);
     case 'lone':
       return await addLone(call, core, target, previous);
+    case 'remote': {
+      const report = await addRemote(call, core, target);
+      return await answered(call, core, target, report, previous);
+    }
     case 'addresses': {
       const { addresses, routes, dns } = await addressesOf(target.source, core);
       return formatResult({ interfaces: [], ips: addresses, routes, dns }, call.version);
@@ -72,12 +78,22 @@ async function addEndpoint(
 
 /** As `addEndpoint`. */
 async function addLone(call: PluginCall, core: Core, { request, dns }: LoneTarget, previous?: CniResult) {
-  const controller = new NetworkController(core);
-  const report = await controller.createLone(request);
+  const report = await new NetworkController(core).createLone(request);
+  return await answered(call, core, { request, ...given({ dns }) }, report, previous);
+}
+
+/** Deletes the endpoint again if the requested version cannot express the result. */
+async function answered(
+  call: PluginCall,
+  core: Core,
+  { request, dns }: Pick<LoneTarget | RemoteTarget, 'request' | 'dns'>,
+  report: EndpointReport,
+  previous: CniResult | undefined,
+): Promise<unknown> {
   try {
     return answerOf(call, { ...report, dns: dns ?? report.dns }, previous);
   } catch (error) {
-    await controller.deleteEndpoint({ ...request, orphans: 'own' });
+    await new NetworkController(core).deleteEndpoint({ ...request, orphans: 'own' });
     throw error;
   }
 }

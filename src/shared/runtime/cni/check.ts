@@ -6,6 +6,7 @@ import type { Expectation } from '../../core/requests.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import { isOverlay, overlayOnRecord } from './overlay.ts';
+import { checkRemote } from './remote.ts';
 import type { PluginCall } from './request.ts';
 import { targetOf } from './targets.ts';
 
@@ -23,6 +24,7 @@ export async function check(call: PluginCall, core: Core): Promise<void> {
   const controller = new NetworkController(core);
   const expected = expectation(previous, call.variables.ifName);
   if (target.kind === 'lone') return await controller.checkLone(target.request, expected);
+  if (target.kind === 'remote') return await checkRemote(call, core, target, expected);
   if (target.kind !== 'endpoint') return checkAmbient(core, target.kind, call.variables.netns);
   await controller.check(target.request, expected);
 }

@@ -4,6 +4,7 @@ import { NetworkController } from '../../core/controller.ts';
 import type { Core } from '../../core/core.ts';
 import { combineErrors, type NetError } from '../../errors/net-error.ts';
 import { given } from '../../model/given.ts';
+import { pluggedByConfig, unpublish } from './remote.ts';
 import { attachmentOf, type RemovalCall, stampedBy } from './request.ts';
 import { releaseSource } from './sources.ts';
 
@@ -21,6 +22,7 @@ const KIND_INSIDE: Readonly<Partial<Record<DriverName, string>>> = {
   dummy: 'dummy',
   tap: 'tun',
   'host-device': 'moved',
+  remote: 'moved',
 };
 
 async function remove(call: RemovalCall, core: Core): Promise<NetError[]> {
@@ -38,13 +40,15 @@ async function remove(call: RemovalCall, core: Core): Promise<NetError[]> {
   }
   if (plugin === 'loopback') return leaveAmbient(core, 'null', variables.netns);
   const { driver } = config;
-  const errors = await new NetworkController(core).deleteEndpoint({
+  const unpublished = driver === 'remote' ? await unpublish(call, core) : [];
+  const removed = await new NetworkController(core).deleteEndpoint({
     attachment,
     role: 'interface',
     netns: variables.netns,
     // A drop-in also deletes what the reference plugin of its name made.
     orphans: plugin === 'isthmus' ? 'own' : 'any',
-    ...given({ kind: KIND_INSIDE[driver], source, when: stampedBy(call) }),
+    ...given({ kind: KIND_INSIDE[driver], source, when: stampedBy(call), plugged: pluggedByConfig(call) }),
   });
+  const errors = [...unpublished, ...removed];
   return driver === 'host' || driver === 'null' ? [...errors, ...leaveAmbient(core, driver, variables.netns)] : errors;
 }

@@ -1,5 +1,6 @@
 import { NetworkController } from '../../core/controller.ts';
 import type { Core } from '../../core/core.ts';
+import { assertServing } from '../../core/plugins/addresses.ts';
 import { NetError } from '../../errors/net-error.ts';
 import { isOverlay, overlayStatus } from './overlay.ts';
 import type { PluginCall } from './request.ts';
@@ -15,6 +16,7 @@ export async function status(call: PluginCall, core: Core): Promise<void> {
   if (config.kind === 'endpoint' && isOverlay(config)) return overlayStatus(call, config, core);
   const target = targetOf(call, core);
   const source = 'request' in target ? target.request.source : 'source' in target ? target.source : undefined;
+  if (target.kind === 'remote') await assertServing(core, target.request.plugged.plugins);
   try {
     await new NetworkController(core).status(source);
   } catch (thrown) {

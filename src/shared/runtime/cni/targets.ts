@@ -3,6 +3,7 @@ import type { Dns } from '../../config/dns.ts';
 import { invalid } from '../../config/invalid.ts';
 import type { EndpointConfig, InterfaceConfig } from '../../config/plugin-config.ts';
 import type { PtpOptions } from '../../config/ptp.ts';
+import type { RemoteOptions } from '../../config/remote.ts';
 import { atLeast } from '../../config/versions.ts';
 import type { AddressSource, Core } from '../../core/core.ts';
 import { networkDriverOf } from '../../core/networks/record.ts';
@@ -13,16 +14,19 @@ import { ptpDriver } from '../../drivers/ptp/ptp.ts';
 import { given } from '../../model/given.ts';
 import { guardedOptions, rulesOf, specOf } from '../spec-of.ts';
 import { deviceNodeOf } from './device-node.ts';
+import { type RemoteTarget, remoteOf } from './remote.ts';
 import { attachmentOf, type PluginCall } from './request.ts';
 import { unsayable } from './result.ts';
 import { addressSource } from './sources.ts';
 
-/** The target of a call: one of five kinds. */
+/** The target of a call. */
 export type Target =
   /** An interface in the sandbox, with its network. */
   | EndpointTarget
   /** An interface in the sandbox without a side on the host. */
   | LoneTarget
+  /** The same, made by a Docker plugin. */
+  | RemoteTarget
   /** The loopback interface of the sandbox. */
   | { readonly kind: 'null' }
   /** The host's own interfaces; the host is the sandbox. */
@@ -41,7 +45,7 @@ export interface EndpointTarget {
 }
 
 type LoneConfig = Omit<InterfaceConfig, 'options'> & {
-  readonly options: Exclude<InterfaceConfig['options'], PtpOptions>;
+  readonly options: Exclude<InterfaceConfig['options'], PtpOptions | RemoteOptions>;
 };
 
 export interface LoneTarget {
@@ -60,9 +64,9 @@ export function targetOf(call: PluginCall, core: Core): Target {
       return endpointOf(call, config, core);
     case 'interface': {
       const { options } = config;
-      return options.driver === 'ptp'
-        ? ptpOf(call, { ...config, options }, core)
-        : loneOf(call, { ...config, options }, core);
+      if (options.driver === 'ptp') return ptpOf(call, { ...config, options }, core);
+      if (options.driver === 'remote') return remoteOf(call, { ...config, options }, core);
+      return loneOf(call, { ...config, options }, core);
     }
     case 'host':
     case 'null':

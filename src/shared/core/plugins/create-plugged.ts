@@ -1,0 +1,118 @@
+import { insideQuery, planInside } from '../../drivers/inside.ts';
+import { planLoneLink } from '../../drivers/lone/link.ts';
+import { addressingOf, describePlugged, describePluggedInside, planMac } from '../../drivers/lone/remote.ts';
+import { fault } from '../../errors/fault.ts';
+import type { Namespace } from '../../host/host.ts';
+import type { LoneEndpoint } from '../../model/endpoint.ts';
+import { given } from '../../model/given.ts';
+import type { LoneLinkFacts } from '../../model/interface-facts.ts';
+import type { Op } from '../../model/op.ts';
+import { assertOther } from '../ambient.ts';
+import { attachmentKey, transition } from '../apply.ts';
+import { type Core, type IpamResult, NO_ADDRESSES } from '../core.ts';
+import { awaitAddresses, awaitRunning } from '../endpoints/await-addresses.ts';
+import { asRemoval, clearWay } from '../endpoints/clear-way.ts';
+import { removeEndpoint } from '../endpoints/delete-endpoint.ts';
+import { execute } from '../execute.ts';
+import type { EndpointReport, PluggedEndpointRequest } from '../requests.ts';
+import { plug, programPorts } from './endpoint.ts';
+
+interface Built {
+  readonly facts: LoneEndpoint;
+  readonly result: IpamResult;
+}
+
+/**
+ * Creates and records an interface that a Docker plugin makes: it appears on the host, and moves into the sandbox. On an
+ * error, reverts everything before throwing.
+ */
+export async function createPlugged(core: Core, request: PluggedEndpointRequest): Promise<EndpointReport> {
+  using sandbox = core.host.open(request.netns);
+  assertOther(core.host, sandbox, request);
+  using _lock = await core.lock(attachmentKey(request.attachment));
+  core.mark?.('lock');
+  await clearWay(core, request, sandbox);
+  const { source } = request;
+  let begun: Built | undefined;
+  let built: Built | undefined;
+  await transition(core, 'ADD', {
+    begin: (store) => {
+      begun = begin(core, request, sandbox, source === undefined ? NO_ADDRESSES : source.acquire(store));
+      return begun.facts;
+    },
+    apply: async () => {
+      if (begun === undefined) throw new Error('a transition began without facts');
+      source?.record?.(core.store);
+      built = await build(core, request, sandbox, begun);
+      return built.facts;
+    },
+    revert: () => removeEndpoint(core, asRemoval(request), sandbox),
+  });
+  if (built === undefined) throw new Error('a transition ended without facts');
+  return report(core, request, sandbox, built.result);
+}
+
+/** The endpoint before its plugin has told the interface. */
+function begin(core: Core, request: PluggedEndpointRequest, sandbox: Namespace, result: IpamResult): Built {
+  const { attachment, netns, aliases, source } = request;
+  const facts: LoneEndpoint = {
+    ...{ kind: 'lone', role: 'interface', progress: 'intent', attachment, aliases },
+    sandbox: { path: netns, id: sandbox.id },
+    link: { ifName: attachment.ifName, link: { kind: 'awaited' }, alias: '' },
+    inside: describePluggedInside(NO_ADDRESSES),
+    ...given({ scope: source?.scope, stamp: core.stamp }),
+  };
+  return { facts, result };
+}
+
+/** Asks the plugin for the interface, records what it was, and moves it. */
+async function build(core: Core, request: PluggedEndpointRequest, sandbox: Namespace, begun: Built): Promise<Built> {
+  const { attachment, netns, plugged, ports, requested, mac } = request;
+  const { ifName } = attachment;
+  const { host, store } = core;
+  const own = begun.result.addresses.map(({ address }) => address);
+  const addresses = plugged.plugins.ipam === undefined ? own : requested;
+  const call = { ...plugged, attachment, netns, addresses, ports, ...given({ mac }) };
+  const attached = await plug(core, call);
+  const link = describeLink(core, request, attached);
+  const prefixes = [attached.address, attached.address6].filter((prefix) => prefix !== undefined);
+  const addressing = addressingOf(attached, prefixes, begun.result.routes);
+  const inside = describePluggedInside(addressing);
+  const plan = planInside(host.observe(sandbox, insideQuery(inside)), { ifName, mac: link.mac ?? '' }, inside);
+  const journal = plan.undo.length === 0 ? {} : { journal: plan.undo };
+  const facts: LoneEndpoint = { ...begun.facts, link, inside, ...journal };
+  store.transaction(() => store.endpoints.put(facts));
+  const ops: Op[] = [...planLoneLink(link).ops, ...planMac(link), ...plan.ops];
+  await execute(core, ops, { host: host.own, sandbox });
+  core.mark?.('kernel');
+  await awaitAddresses(host, sandbox, plan.ops);
+  await awaitRunning(host, sandbox, ifName);
+  await programPorts(core, attached, call);
+  core.mark?.('delegate');
+  return { facts, result: { ...begun.result, ...addressing } };
+}
+
+type Attached = Awaited<ReturnType<typeof plug>>;
+
+function describeLink(core: Core, request: PluggedEndpointRequest, { srcName, mac }: Attached): LoneLinkFacts {
+  const { attachment, plugged } = request;
+  const plugin = plugged.plugins.driver ?? '';
+  if (srcName === undefined) {
+    const what = 'its answer has no InterfaceName.SrcName, and we do not look for an interface that it put elsewhere';
+    throw fault.delegate('NetworkDriver.Join', `plugin ${plugin}`, what, 'Use another plugin');
+  }
+  const view = core.host.observe(core.host.own, { links: [srcName], addresses: [srcName], routes: true });
+  return describePlugged(view, { plugin, attachment, srcName, ...given({ mac }) });
+}
+
+/** MAC and MTU are as the kernel has them. */
+function report(
+  { host }: Core,
+  { attachment: { ifName: name } }: PluggedEndpointRequest,
+  sandbox: Namespace,
+  { addresses, routes, dns }: IpamResult,
+): EndpointReport {
+  const link = host.observe(sandbox, { links: [name] }).links.get(name);
+  const interfaces = [{ name, mac: link?.mac ?? '', mtu: link?.mtu ?? 0, inSandbox: true }];
+  return { interfaces, addresses, routes, dns };
+}
