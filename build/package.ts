@@ -49,7 +49,9 @@ interface SeaConfig {
 }
 
 /** Packages that a process loads once at most: a daemon at its start, a call that runs another program, a table. */
-const SELDOM: readonly string[] = ['cli-table3', 'execa', 'ip-cidr', 'node-zookeeper-client', 'pino'];
+const SELDOM: readonly string[] = [
+  ...['cli-table3', 'execa', 'ip-cidr', 'nanotar', 'node-zookeeper-client', 'pino', 'prom-client'],
+];
 
 /** The smallest output; it is read in the same time. */
 const ZSTD = { [constants.ZSTD_c_compressionLevel]: 19 };

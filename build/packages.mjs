@@ -14,7 +14,7 @@ const TEST = [
   ...PACKAGERS,
   ...['nftables', 'procps', 'kmod', 'strace', 'tcpdump', 'conntrack'],
   ...['containernetworking-plugins', 'podman', 'containerd', 'runc', 'docker.io', 'docker-compose'],
-  ...['dnsmasq-base', 'systemd', 'dbus', 'debootstrap', 'etcd-server', 'etcd-client', 'openssl'],
+  ...['dnsmasq-base', 'systemd', 'dbus', 'debootstrap', 'etcd-server', 'etcd-client', 'openssl', 'prometheus'],
   ...ZOOKEEPER,
   ...MANAGERS,
   ...BROWSER,
@@ -38,7 +38,7 @@ export const MOVED = {
 };
 
 /** What no later Debian's root has. */
-const HERE_ONLY = ['debootstrap', ...PACKAGING, ...MANAGERS, ...ZOOKEEPER, ...BROWSER, ...GO];
+const HERE_ONLY = ['debootstrap', 'prometheus', ...PACKAGING, ...MANAGERS, ...ZOOKEEPER, ...BROWSER, ...GO];
 
 /**
  * The packages of a later Debian's root, in which no firewall manager, no Java and no Go runs. docker.io has no client there;

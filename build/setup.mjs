@@ -22,6 +22,7 @@ const PROGRAMS = ['cni-plugin', 'cnm-shim', 'launcher'];
 const UNWANTED = {
   ...{ ufw: 'ufw', firewalld: 'firewalld', fail2ban: 'fail2ban', shorewall: 'shorewall', shorewall6: 'shorewall6' },
   'etcd-server': 'etcd',
+  prometheus: 'prometheus',
 };
 
 /** Targets that need no dist/: linting, and the build itself. */

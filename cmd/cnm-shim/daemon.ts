@@ -5,15 +5,22 @@ import manifest from '../../package.json' with { type: 'json' };
 import { CATALOG } from '../../src/shared/errors/catalog.ts';
 import { asNetError } from '../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../src/shared/log/log.ts';
+import { given } from '../../src/shared/model/given.ts';
 import { releaseExecutable } from '../../src/shared/netlink/memory.ts';
 import type { CallCore } from '../../src/shared/runtime/make-core.ts';
 import { CniServer } from './cni/server.ts';
 import { CniService } from './cni/service.ts';
+import { LoopWatch } from './control/loop-delay.ts';
+import type { LoopbackPort } from './control/loopback.ts';
+import { openControl } from './control/open.ts';
+import { type EndedOperation, Operations } from './control/operations.ts';
+import { controlSocket } from './control/socket.ts';
 import { type DockerOptions, openDocker } from './docker-side.ts';
 import { LineSink } from './line-sink.ts';
 import { atMost, listen } from './listen.ts';
 import { droppedLine, type LogOptions, openLogger } from './logger.ts';
 import { startMending } from './mending.ts';
+import { makePasses, type Passes } from './passes.ts';
 import { claimRunDir } from './run-dir.ts';
 import { watchState } from './state-watch.ts';
 import { type ServiceManager, takeListeners, takeServiceManager } from './systemd.ts';
@@ -27,6 +34,8 @@ export interface DaemonOptions {
   readonly docker?: DockerOptions;
   /** File of the cluster; absent: none. */
   readonly cluster?: string;
+  /** Where to serve metrics besides the control socket. */
+  readonly metrics?: LoopbackPort;
 }
 
 /** Milliseconds that calls in progress may take when the daemon ends. */
@@ -62,7 +71,14 @@ interface Parts extends Omit<DaemonOptions, 'log'> {
 }
 
 /** Resolves after a signal has ended the daemon and the calls in progress are answered. */
-async function serve({ runDir, stateDir, docker: dockerOptions, cluster: clusterFile, log }: Parts): Promise<void> {
+async function serve({
+  runDir,
+  stateDir,
+  docker: dockerOptions,
+  cluster: clusterFile,
+  metrics,
+  log,
+}: Parts): Promise<void> {
   // Its code and its work would take 8 MB and more, to make calls a tenth faster.
   setFlagsFromString('--no-turbofan');
   // Percent of what lives. V8 would let garbage grow to 30 MB and more under load, and collecting it earlier costs no
@@ -77,11 +93,18 @@ async function serve({ runDir, stateDir, docker: dockerOptions, cluster: cluster
   // Until there is something to reload.
   process.on('SIGHUP', () => {});
   using run = claimRunDir(runDir);
+  const startedAt = new Date();
+  const operations = new Operations();
+  using loop = new LoopWatch();
+  const recorder = {
+    begun: () => loop.busy(),
+    ended: (operation: EndedOperation) => operations.record(operation),
+  };
   const named = dockerOptions === undefined ? {} : { ISTHMUS_DOCKER_NAME: dockerOptions.name };
-  using service = new CniService({ stateDir, env: { ...process.env, ...named }, log });
+  using service = new CniService({ stateDir, env: { ...process.env, ...named }, log, recorder });
   const { called } = makeTrimmer();
-  const parts = { env: process.env, cores: service.resident, log, called };
-  const passes = makePasses(service, log);
+  const parts = { env: process.env, cores: service.resident, log, called, recorder };
+  const passes = makePasses(service, recorder, log);
   // Before the sockets: no call finds the daemon without its cluster.
   const clusterParts = { file: clusterFile ?? '', runDir: run.path, service, passes, called, log };
   await using _cluster = clusterFile === undefined ? undefined : await joinCluster(clusterParts);
@@ -92,6 +115,14 @@ async function serve({ runDir, stateDir, docker: dockerOptions, cluster: cluster
   if (docker === undefined && dockerFd !== undefined) log.warn('docker.socket', { error: NOT_SERVED });
   const server = new CniServer(service, log, called);
   const { name: socket } = await listen(server, { path: join(run.path, 'cni.sock'), fd: listeners.get('cni') });
+  const control = controlSocket(run.path);
+  const facts = {
+    ...{ startedAt, operations, loop, log },
+    sockets: { cni: socket, ...given({ docker: docker?.socket }), control },
+    calls: () => ({ ...server.calls, running: server.calls.running + (docker?.running() ?? 0) }),
+    core: () => service.resident.open({ log }),
+  };
+  using _control = await openControl(facts, metrics);
   const status = `Serving CNI calls on ${socket}${docker === undefined ? '' : `, and Docker on ${docker.socket}`}`;
   process.on('SIGHUP', () => void reload(passes, manager, status));
   await using _mending = startMending({
@@ -150,40 +181,6 @@ function onStopSignal(): Promise<NodeJS.Signals> {
         resolve(signal);
       });
   });
-}
-
-interface Passes {
-  run(reason: 'start' | 'SIGHUP' | 'change'): Promise<void>;
-  /** Resolves once no pass is under way. */
-  idle(): Promise<void>;
-}
-
-/** Reconciles, one pass at a time, and logs what a pass has done. Never rejects. */
-function makePasses(service: CniService, log: Logger): Passes {
-  let last: Promise<void> = Promise.resolve();
-  const run = async (reason: string): Promise<void> => {
-    const since = performance.now();
-    try {
-      const { errors, mended, endpoints, networks, entries } = await service.reconcile({ sweep: reason !== 'change' });
-      for (const error of errors) log.warn('reconcile.failed', { error: error.message });
-      for (const command of mended) log.info('mended', { command });
-      // A device that was created again has no entries.
-      if (mended.length > 0) await service.resident.cluster?.mirror();
-      const removed = { removedEndpoints: endpoints, removedNetworks: networks };
-      const there = reason === 'change' ? {} : service.counts();
-      const ms = Math.round(performance.now() - since);
-      log.info('reconciled', { reason, ...there, ...removed, entries, mended: mended.length, ms });
-    } catch (thrown) {
-      log.warn('reconcile.failed', { error: asNetError(thrown, 'reconcile').message });
-    }
-  };
-  return {
-    run: (reason) => {
-      last = last.then(() => run(reason));
-      return last;
-    },
-    idle: () => last,
-  };
 }
 
 interface JoinParts {

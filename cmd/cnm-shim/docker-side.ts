@@ -4,6 +4,7 @@ import { asNetError } from '../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../src/shared/log/log.ts';
 import type { Environment } from '../../src/shared/runtime/environment.ts';
 import { listListedEndpoints } from '../../src/shared/store/listed-endpoints.ts';
+import type { Recorder } from './control/operations.ts';
 import { DockerService } from './docker/docker-service.ts';
 import { dockerApiOf } from './docker/engine/api.ts';
 import { inDockersWords } from './docker/engine/names.ts';
@@ -29,12 +30,15 @@ export interface DockerParts {
   readonly log: Logger;
   /** Called after each answered call. */
   readonly called: () => void;
+  readonly recorder: Recorder;
 }
 
 /** The daemon's side that dockerd talks to. */
 export interface DockerSide {
   /** Path of the socket. */
   readonly socket: string;
+  /** Calls in progress. */
+  readonly running: () => number;
   /** Takes no new calls; resolves when the calls in progress are answered, or after `limitMs`. */
   drain(limitMs: number): Promise<void>;
 }
@@ -49,7 +53,7 @@ const PLUGINS = /^(\/var)?\/run\/docker\/plugins\//;
 export async function openDocker(
   { socket: path, name, addressPools, spansHosts = false }: DockerOptions,
   fd: number | undefined,
-  { env, cores, log, called }: DockerParts,
+  { env, cores, log, called, recorder }: DockerParts,
 ): Promise<DockerSide> {
   const api = dockerApiOf(env);
   let reconciler: Reconciler | undefined;
@@ -62,17 +66,18 @@ export async function openDocker(
     worded: (error) => inDockersWords(error, env),
   });
   const routes = service.routes();
-  const server = new DockerServer({ routes, log, called });
+  const server = new DockerServer({ routes, log, called, recorder });
   if (fd === undefined) ensureSocketDir(path, '--docker-socket names another one, or "none"');
   const socket = await listen(server, { path, fd, instead: '--docker-socket another path' });
   if (api !== undefined && isOurs(env, socket.name)) {
-    reconciler = new Reconciler({ api, open: () => cores.open({ log }), routes, log, drivers: [name] });
+    reconciler = new Reconciler({ api, open: () => cores.open({ log }), routes, log, recorder, drivers: [name] });
     reconciler.start();
   }
   const expiry = service.start();
   const sweeps = startSweeps(cores, log);
   return {
     socket: socket.name,
+    running: () => server.running,
     drain: async (limitMs) => {
       socket.remove();
       expiry[Symbol.dispose]();

@@ -43,8 +43,11 @@ export async function listen(server: Listener, { path, fd, instead }: Place): Pr
   return { name: path, remove };
 }
 
-/** Where to listen: a path, or a descriptor that systemd opened. */
-export type Listening = { readonly path: string } | { readonly fd: number };
+/** Where to listen: a path, a descriptor that systemd opened, or a port. */
+export type Listening =
+  | { readonly path: string }
+  | { readonly fd: number }
+  | { readonly host: string; readonly port: number };
 
 /** Connections that may wait to be accepted. */
 const BACKLOG = 4096;

@@ -5,17 +5,19 @@ import { NetError } from '../../src/shared/errors/net-error.ts';
 import { visible } from '../../src/shared/model/visible.ts';
 import { addCluster } from './cli/cluster.ts';
 import { addEndpoint } from './cli/endpoint.ts';
+import { addEvents } from './cli/events.ts';
 import { addInstall } from './cli/install.ts';
 import { addNetwork } from './cli/network.ts';
 import { Failures } from './cli/output.ts';
 import { addPorts } from './cli/ports.ts';
 import { addReload, addServe } from './cli/serve.ts';
+import { addSupportBundle } from './cli/support-bundle.ts';
 import { addTopology } from './cli/topology.ts';
 import { addVersion } from './cli/version.ts';
 
 const SETTINGS = [
   ...['ISTHMUS_LOG', 'ISTHMUS_RUN_DIR', 'ISTHMUS_STATE_DIR'],
-  ...['ISTHMUS_DOCKER_SOCKET', 'ISTHMUS_DOCKER_NAME', 'ISTHMUS_ADDRESS_POOLS', 'ISTHMUS_CLUSTER'],
+  ...['ISTHMUS_DOCKER_SOCKET', 'ISTHMUS_DOCKER_NAME', 'ISTHMUS_ADDRESS_POOLS', 'ISTHMUS_CLUSTER', 'ISTHMUS_METRICS'],
 ];
 /** Wrong usage. */
 const USAGE = 2;
@@ -37,7 +39,9 @@ async function main(): Promise<number> {
   addPorts(program);
   addTopology(program);
   addCluster(program);
+  addEvents(program);
   addReload(program);
+  addSupportBundle(program);
   addVersion(program);
   addHelp(program);
   try {

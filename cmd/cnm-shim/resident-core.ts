@@ -39,6 +39,8 @@ export interface CallParts {
   readonly log: Logger;
   /** Default: the daemon's own. */
   readonly env?: Environment;
+  /** W3C trace context of a call without an environment of its own. */
+  readonly traceparent?: string;
   /** The host as the call sees it; default: the daemon's. */
   readonly host?: Host;
   /** Takes the delegates' stderr; default: the log. */
@@ -108,7 +110,8 @@ export class ResidentCore implements CoreOpener, Disposable {
 
   open({
     log,
-    env = this.#env,
+    traceparent,
+    env = traceparent === undefined ? this.#env : { ...this.#env, TRACEPARENT: traceparent },
     host = this.host,
     stderr,
     phases,

@@ -27,15 +27,16 @@ const OWNERS: Readonly<Record<string, string>> = {
 /** Modules that only a process with a cluster loads. */
 const CLIENTS: readonly string[] = ['src/shared/store/etcd/', 'src/shared/store/zookeeper/'];
 /** Packages that most processes do not need. */
-const ON_DEMAND: readonly string[] = ['execa', 'ip-cidr', 'node-zookeeper-client'];
+const ON_DEMAND: readonly string[] = ['execa', 'ip-cidr', 'nanotar', 'node-zookeeper-client', 'prom-client'];
 
 /** The places that read JSON of others: configurations, dockerd's messages and answers, rows and records, answers of a daemon or a plugin. */
 const READERS: readonly string[] = [
   'cmd/cnm-shim/topology/page/app.ts',
   ...['src/shared/config/', 'src/shared/store/', 'src/shared/cluster/values.ts', 'src/shared/testing/'],
   ...['cmd/cnm-shim/docker/wire/', 'cmd/cnm-shim/docker/engine/', 'cmd/cnm-shim/cli/network-options.ts'],
-  ...['cmd/cnm-shim/cluster-wire.ts', 'src/shared/remote/answer.ts', 'src/shared/remote/client.ts'],
-  ...['src/shared/remote/spec-file.ts', 'cmd/cnm-shim/install/record.ts'],
+  ...['cmd/cnm-shim/cluster-wire.ts', 'cmd/cnm-shim/control/client.ts', 'cmd/cnm-shim/bundle/'],
+  ...['src/shared/remote/answer.ts', 'src/shared/remote/client.ts', 'src/shared/remote/spec-file.ts'],
+  'cmd/cnm-shim/install/record.ts',
 ];
 /** What reads the values of parsed JSON. */
 const READING = 'src/shared/model/json.ts';

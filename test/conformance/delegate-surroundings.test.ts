@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { STDERR_BYTES } from '../../cmd/cnm-shim/cni/service.ts';
+import { STDERR_BYTES } from '../../cmd/cnm-shim/cni/collected-stderr.ts';
 import type { PluginRun } from '../support/cni.ts';
 import { type DaemonBin, type DaemonSite, daemonBin, makeSite, type SiteCall } from '../support/daemon-site.ts';
 import { assertSame } from '../support/snapshot.ts';

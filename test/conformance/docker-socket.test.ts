@@ -58,7 +58,7 @@ describe("the daemon's socket for dockerd", function () {
   it('is not created when it is set to none', async () => {
     using daemon = site.start({ args: ['--docker-socket', 'none'] });
     assert.doesNotMatch(await daemon.line(/event=daemon\.start/), / docker=/);
-    assert.deepEqual(readdirSync(site.runDir).sort(), ['cni.sock', 'lock']);
+    assert.deepEqual(readdirSync(site.runDir).sort(), ['cni.sock', 'control.sock', 'lock']);
   });
 
   it('replaces the socket of a killed daemon', async () => {

@@ -69,7 +69,7 @@ describe('systemd units', () => {
           log.includes(`event=daemon.start version=${manifest.version} cni=${path} docker=${docker} `),
         );
         assert.equal(await answerOf(path), DECLINE);
-        assert.deepEqual(readdirSync(join(directory.path, 'run')), ['lock']);
+        assert.deepEqual(readdirSync(join(directory.path, 'run')).sort(), ['control.sock', 'lock']);
         child.kill('SIGTERM');
         assert.deepEqual(await once(child, 'exit'), [0, null]);
         for (const left of [path, docker]) assert.ok(lstatSync(left).isSocket());

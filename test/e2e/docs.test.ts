@@ -306,6 +306,23 @@ describe("the documentation's examples", function () {
     }
   });
 
+  it('show what the daemon did, and collect it', async () => {
+    const isthmus = await host.start('isthmus', ['isthmus', 'serve', '--docker-socket', 'none'], () =>
+      host.attempt(['isthmus', 'events']).stdout.includes(' reconcile '),
+    );
+    try {
+      const lines = succeed('What the daemon did').split('\n');
+      const [shownLine = ''] = shown('What the daemon did', 'text').split('\n');
+      const plain = (line: string): string => line.replaceAll(/[\d.:TZ-]+/g, '0').replaceAll(/ +/g, ' ');
+      assert.equal(plain(lines[0] ?? ''), plain(shownLine));
+      assert.deepEqual(JSON.parse(lines.slice(1).join('\n')), []);
+      assert.match(succeed('Report a fault'), /^\/tmp\/isthmus-support\.tar: \d+ files/);
+      host.run('rm', '/tmp/isthmus-support.tar');
+    } finally {
+      await isthmus.stop();
+    }
+  });
+
   it('show networks, and make and remove one', () => {
     assert.equal(succeed('Look at networks'), shown('Look at networks', 'text'));
   });

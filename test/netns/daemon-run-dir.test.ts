@@ -42,7 +42,7 @@ describe("the daemon's run directory", () => {
   it('is created for its owner only, with a socket for its owner only', async () => {
     using daemon = site.start();
     await daemon.line(/event=daemon\.start/);
-    assert.deepEqual(readdirSync(site.runDir).sort(), ['cni.sock', 'docker.sock', 'lock']);
+    assert.deepEqual(readdirSync(site.runDir).sort(), ['cni.sock', 'control.sock', 'docker.sock', 'lock']);
     assert.deepEqual([mode(site.runDir), mode(site.socket), mode(join(site.runDir, 'lock'))], ['700', '600', '600']);
     assert.equal(await answerOf(site.socket), DECLINE);
   });

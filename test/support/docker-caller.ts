@@ -59,14 +59,23 @@ export interface CalledEndpoint {
 /** dockerd's side of the protocol, call by call and in its order. Throws Refusal where a call fails. */
 export class DockerCaller implements Disposable {
   readonly #socket: string;
+  readonly #headers: Readonly<Record<string, string>>;
   readonly #agent = new Agent({ keepAlive: true });
 
-  constructor(socket: string) {
+  /** `headers` go with each call. */
+  constructor(socket: string, headers: Readonly<Record<string, string>> = {}) {
     this.#socket = socket;
+    this.#headers = headers;
   }
 
   async call(method: string, body: Json | null = {}): Promise<Json> {
-    const options = { socketPath: this.#socket, path: `/${method}`, method: 'POST', agent: this.#agent };
+    const options = {
+      socketPath: this.#socket,
+      path: `/${method}`,
+      method: 'POST',
+      agent: this.#agent,
+      headers: this.#headers,
+    };
     const request = httpRequest(options);
     request.end(body === null ? '' : JSON.stringify(body));
     const [response] = await once(request, 'response');

@@ -168,6 +168,20 @@ export function describeStore(name: string, make: () => Place): void {
       );
     });
 
+    it('counts parts by camp, role and progress', () => {
+      assert.deepEqual(store.endpoints.count(), []);
+      for (const id of ['c1', 'c2']) store.endpoints.put(endpoint(id));
+      store.endpoints.put(endpoint('c3', { progress: 'ready' }));
+      store.endpoints.put(endpoint('c4', { progress: 'ready', attachment: { ...attachment('c4'), camp: 'cnm' } }));
+      store.endpoints.put(firewallPart('c1'));
+      assert.deepEqual(store.endpoints.count(), [
+        { camp: 'cni', role: 'firewall', progress: 'ready', count: 1 },
+        { camp: 'cni', role: 'interface', progress: 'intent', count: 2 },
+        { camp: 'cni', role: 'interface', progress: 'ready', count: 1 },
+        { camp: 'cnm', role: 'interface', progress: 'ready', count: 1 },
+      ]);
+    });
+
     it('lists the parts of one container on one network', () => {
       const rows = [
         attachment('c', 'web'),

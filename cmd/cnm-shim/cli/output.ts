@@ -26,12 +26,15 @@ export interface TableShape<T> {
   row(item: T): readonly string[];
 }
 
+/** By key: true if an item has the value. */
+export type Filters<T> = Readonly<Record<string, (item: T, value: string) => boolean>>;
+
 /** What else a list of such objects needs. */
 export interface ListShape<T> extends TableShape<T> {
   /** What `--quiet` prints of an item. */
   name(item: T): string;
   /** The filters by key. */
-  readonly filters: Readonly<Record<string, (item: T, value: string) => boolean>>;
+  readonly filters: Filters<T>;
 }
 
 const STDOUT = 1;
@@ -46,14 +49,17 @@ export function addOutput(command: Command, otherwise: OutputFormat = 'table'): 
 
 /** The same for a list, with `-q` and `--filter`. */
 export function addListOutput<T>(command: Command, { filters }: ListShape<T>): Command {
+  return addFilter(addOutput(command).option('-q, --quiet', 'print names only'), filters);
+}
+
+/** Adds `--filter`. */
+export function addFilter<T>(command: Command, filters: Filters<T>): Command {
   const keys = Object.keys(filters);
-  return addOutput(command)
-    .option('-q, --quiet', 'print names only')
-    .option(
-      '-f, --filter <key=value>',
-      `${keys.join(', ')}; one key several times: any of them`,
-      (text: string, before?: readonly string[]) => collected(parseFilter(text, keys), before),
-    );
+  return command.option(
+    '-f, --filter <key=value>',
+    `${keys.join(', ')}; one key several times: any of them`,
+    (text: string, before?: readonly string[]) => collected(parseFilter(text, keys), before),
+  );
 }
 
 function parseFormat(text: string): OutputFormat {
@@ -71,16 +77,16 @@ function parseFilter(text: string, keys: readonly string[]): string {
 
 /** Prints the items that pass the filters: as a table, as JSON, or their names only. */
 export async function printList<T>(options: ListOptions, all: readonly T[], shape: ListShape<T>): Promise<void> {
-  const data = all.filter((item) => passes(item, options.filter ?? [], shape));
+  const data = all.filter((item) => passes(item, options.filter ?? [], shape.filters));
   if (options.quiet !== true) await print(options, data, shape);
   else writeAll(STDOUT, [...new Set(data.map(shape.name))].map((name) => `${name}\n`).join(''));
 }
 
 /** As in docker: an item passes one filter of each key. */
-function passes<T>(item: T, filters: readonly string[], shape: ListShape<T>): boolean {
-  const byKey = Map.groupBy(filters, (text) => text.slice(0, text.indexOf('=')));
+export function passes<T>(item: T, wanted: readonly string[], filters: Filters<T>): boolean {
+  const byKey = Map.groupBy(wanted, (text) => text.slice(0, text.indexOf('=')));
   return [...byKey].every(([key, texts]) =>
-    texts.some((text) => shape.filters[key]?.(item, text.slice(key.length + 1)) === true),
+    texts.some((text) => filters[key]?.(item, text.slice(key.length + 1)) === true),
   );
 }
 

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { PoolCandidate } from '../../../src/shared/core/pools/pools.ts';
 import type { LogLevel } from '../../../src/shared/log/log.ts';
 import { given } from '../../../src/shared/model/given.ts';
 import { reloadVerb } from '../../../src/shared/runtime/reload.ts';
+import { type LoopbackPort, parseLoopbackPort } from '../control/loopback.ts';
 import type { DockerOptions } from '../docker-side.ts';
 import type { LogFormat } from '../logger.ts';
 import { parseAddressPools } from './network-options.ts';
@@ -29,6 +30,7 @@ interface ServeOptions {
   readonly addressPool?: readonly PoolCandidate[];
   /** A path, or `none`. */
   readonly cluster?: string;
+  readonly metrics?: LoopbackPort;
 }
 
 /** Where dockerd looks for a plugin named isthmus. */
@@ -52,6 +54,7 @@ Examples:
   isthmus serve --docker-socket none          no Docker, CNI only
   isthmus serve --address-pool base=10.99.0.0/16,size=24 --address-pool base=fd00:99::/48,size=64
                                               subnets for "docker network create" without --subnet
+  isthmus serve --metrics 127.0.0.1:9464      for Prometheus; the control socket has them anyway
   isthmus serve --run-dir /tmp/a --state-dir /tmp/b
                                               beside another daemon; launchers find it by ISTHMUS_RUN_DIR=/tmp/a
 
@@ -104,6 +107,11 @@ export function addServe(program: Command): void {
         .env('ISTHMUS_CLUSTER')
         .argParser((path) => (path === NO_SOCKET ? path : absolutePath(path))),
     )
+    .addOption(
+      new Option('--metrics <address>', 'loopback address and port to serve metrics on')
+        .env('ISTHMUS_METRICS')
+        .argParser(loopbackPort),
+    )
     .addHelpText('after', EXAMPLES)
     .action(async ({ logLevel, logFormat, addressPool, cluster: asked, ...options }: ServeOptions) => {
       // The pool reads it at its first use.
@@ -114,6 +122,14 @@ export function addServe(program: Command): void {
       const cluster = clusterFile(asked);
       process.exitCode = await runDaemon({ ...options, log, ...given({ docker, cluster }) });
     });
+}
+
+function loopbackPort(text: string): LoopbackPort {
+  const found = parseLoopbackPort(text);
+  if (found !== undefined) return found;
+  throw new InvalidArgumentError(
+    'It is no address of loopback with a port, such as 127.0.0.1:9464 or [::1]:9464. Other hosts must not read names.',
+  );
 }
 
 function clusterFile(asked: string | undefined): string | undefined {

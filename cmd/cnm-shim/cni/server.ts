@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { fault } from '../../../src/shared/errors/fault.ts';
 import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../../src/shared/log/log.ts';
 import { given } from '../../../src/shared/model/given.ts';
@@ -9,6 +8,7 @@ import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../../../src/shared/netlink/constant
 import { send } from '../../../src/shared/netlink/sys.ts';
 import { peerOf } from '../../../src/shared/netlink/unix.ts';
 import { CLAIM, type LauncherRequest } from '../../../src/shared/runtime/cni/protocol.ts';
+import { fdOf } from '../connection.ts';
 import { atMost, type Listening, startListening } from '../listen.ts';
 import { type Caller, callerAt } from './caller.ts';
 import { encodeAnswer, encodeDecline, RequestReader } from './frames.ts';
@@ -47,6 +47,11 @@ export class CniServer {
     this.#log = log;
     this.#called = called;
     this.#server = createServer((connection) => this.#accept(connection));
+  }
+
+  /** Calls in progress, and claimed ones that wait for their turn. */
+  get calls(): { readonly running: number; readonly waiting: number } {
+    return { running: this.#running, waiting: this.#waiting.length };
   }
 
   /** Lets launchers connect. Rejects with the socket's error. */
@@ -231,12 +236,4 @@ function attempt<T>(work: () => T): T | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Node exposes the descriptor only through this property. */
-function fdOf(connection: Socket): number {
-  const handle: unknown = Reflect.get(connection, '_handle');
-  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
-  if (typeof fd === 'number' && fd >= 0) return fd;
-  throw fault.io('socket', 'connection', 'it is closed');
 }

@@ -14,13 +14,16 @@ import { stateDirOf } from '../../../src/shared/runtime/context.ts';
 import type { Environment } from '../../../src/shared/runtime/environment.ts';
 import { makePhases } from '../../../src/shared/runtime/phases.ts';
 import { lock } from '../../../src/shared/store/locks.ts';
+import type { Recorder } from '../control/operations.ts';
 import { ResidentCore, usualUmask } from '../resident-core.ts';
 import type { CallerFacts } from './caller.ts';
+import { CollectedStderr } from './collected-stderr.ts';
 
 export interface ServiceOptions {
   readonly stateDir: string;
   readonly env: Environment;
   readonly log: Logger;
+  readonly recorder?: Recorder;
 }
 
 /** One call that the daemon has taken over. */
@@ -57,12 +60,14 @@ export class CniService implements Disposable {
   readonly #log: Logger;
   readonly #stateDir: string;
   readonly #env: Environment;
+  readonly #recorder: Recorder | undefined;
 
-  constructor({ stateDir, env, log }: ServiceOptions) {
+  constructor({ stateDir, env, log, recorder }: ServiceOptions) {
     this.resident = new ResidentCore({ stateDir, env, log });
     this.#stateDir = stateDir;
     this.#env = env;
     this.#log = log;
+    this.#recorder = recorder;
   }
 
   /**
@@ -132,19 +137,21 @@ export class CniService implements Disposable {
     this.resident[Symbol.dispose]();
   }
 
-  #answer(
+  async #answer(
     { request, sandbox, since, gone, umask: callers, stamp, bindsPorts }: AcceptedCall,
     env: Environment,
     stderr: (piece: Uint8Array) => void,
     only?: string,
   ): Promise<Answer> {
+    this.#recorder?.begun();
     const phases = makePhases(() => performance.now(), since);
     phases.mark('queue');
     const umask = (): number => callers?.() ?? usualUmask();
     const trace = traceId(env.TRACEPARENT);
     const log = trace === undefined ? this.#log : withFields(this.#log, { trace });
-    return answer({
-      plugin: pluginName(request.argv0),
+    const plugin = pluginName(request.argv0);
+    const answered = await answer({
+      plugin,
       env,
       isMute: () => false,
       read: () => request.stdin,
@@ -161,6 +168,15 @@ export class CniService implements Disposable {
       umask,
       ...given({ stamp: only }),
     });
+    const { network, error } = answered;
+    this.#recorder?.ended({
+      camp: 'cni',
+      operation: env.CNI_COMMAND ?? '',
+      subject: { plugin, network, container: env.CNI_CONTAINERID, ifname: env.CNI_IFNAME, netns: env.CNI_NETNS },
+      times: phases.times(),
+      ...{ error, traceparent: env.TRACEPARENT },
+    });
+    return answered;
   }
 
   /** How many endpoints and networks are on record. */
@@ -219,28 +235,4 @@ function withFields(log: Logger, more: Readonly<Record<string, string>>): Logger
 /** Closes the descriptor of a call's sandbox. */
 export function release({ sandbox }: AcceptedCall): void {
   if (sandbox !== undefined) closeSync(sandbox);
-}
-
-/** Bytes of stderr that a launcher gets at most with the answer to its call. */
-export const STDERR_BYTES = 64 << 10;
-
-/** Collects the delegates' stderr of one call, for the launcher to print. Keeps the beginning and counts the rest. */
-export class CollectedStderr {
-  readonly #pieces: Uint8Array[] = [];
-  #length = 0;
-  #lost = 0;
-
-  readonly take = (piece: Uint8Array): void => {
-    const kept = piece.subarray(0, STDERR_BYTES - this.#length);
-    if (kept.length > 0) this.#pieces.push(kept);
-    this.#length += kept.length;
-    this.#lost += piece.length - kept.length;
-  };
-
-  bytes(): Buffer {
-    const kept = Buffer.concat(this.#pieces);
-    if (this.#lost === 0) return kept;
-    const note = `isthmus: the daemon passes on ${STDERR_BYTES} bytes of stderr, ${this.#lost} more are left out\n`;
-    return Buffer.concat([kept, Buffer.from(kept.at(-1) === 0x0a ? note : `\n${note}`)]);
-  }
 }

@@ -1,6 +1,7 @@
 import { expireRequests } from '../../../src/shared/core/pools/pools.ts';
 import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../../src/shared/log/log.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
 import type { CoreOpener } from '../resident-core.ts';
 import { ipamDriver, ipamDriverFacts, type PoolChoice } from './ipam-driver.ts';
@@ -103,9 +104,12 @@ export class DockerService {
     return await this.#once(call, work);
   }
 
-  async #once({ phases }: CallContext, work: (core: CallCore) => Promise<object> | object): Promise<object> {
+  async #once(
+    { phases, traceparent }: CallContext,
+    work: (core: CallCore) => Promise<object> | object,
+  ): Promise<object> {
     const { cores, log } = this.#options;
-    using core = cores.open({ log, phases });
+    using core = cores.open({ log, phases, ...given({ traceparent }) });
     return await work(core);
   }
 }

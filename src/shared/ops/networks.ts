@@ -120,7 +120,7 @@ async function describe(core: Core, row: NetworkRow): Promise<NetworkInfo> {
     masquerade: spec?.rules?.options.masquerade !== undefined,
     ...overlayOf(spec),
     ...allocatorOf(spec),
-    subnets: await Promise.all((spec?.ranges.flat() ?? []).map((range) => subnetOf(core, range, spec?.scope))),
+    subnets: await subnetsOf(core, row),
     holders,
     endpoints: listEndpoints(core, name),
   };
@@ -136,6 +136,11 @@ function allocatorOf(spec: NetworkSpec | undefined): { allocator?: string } {
   if (spec === undefined) return {};
   if (spec.allocator !== undefined) return { allocator: spec.allocator };
   return spec.scope === undefined ? {} : { allocator: 'isthmus' };
+}
+
+/** The subnets that its endpoints get addresses from. */
+export async function subnetsOf(core: Core, { spec }: NetworkRow): Promise<SubnetInfo[]> {
+  return await Promise.all((spec?.ranges.flat() ?? []).map((range) => subnetOf(core, range, spec?.scope)));
 }
 
 async function subnetOf({ store }: Core, range: RangeConfig, scope: string | undefined): Promise<SubnetInfo> {

@@ -4,7 +4,7 @@ import { parseEndpoint } from './bodies.ts';
 import { type Context, textOf } from './sqlite-context.ts';
 import { isConstraint } from './sqlite-errors.ts';
 import type { SqlRow } from './sqlite-file.ts';
-import type { EndpointKey, EndpointTable } from './store.ts';
+import type { EndpointKey, EndpointTable, PartCount } from './store.ts';
 import { interfaceTaken } from './taken.ts';
 
 const KEY = 'boot = ? AND network = ? AND camp = ? AND container = ? AND interface = ? AND role = ?';
@@ -68,6 +68,21 @@ export class SqliteEndpoints implements EndpointTable {
       const rows = file.all(sql, boot(), network ?? null);
       return rows.filter((row) => endpointOf(row) === undefined).map(keyOf);
     });
+  }
+
+  count(): PartCount[] {
+    // A CASE, since a WHERE does not say what is read first.
+    const sql = `SELECT camp, role, CASE WHEN json_valid(body) THEN body ->> '$.progress' END AS progress,
+      count(*) AS count FROM endpoints WHERE boot = ? GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`;
+    return this.#context.read((file, boot) =>
+      file
+        .all(sql, boot())
+        .flatMap(({ camp, role, progress, count }) =>
+          progress !== 'intent' && progress !== 'ready'
+            ? []
+            : [{ camp: camp === 'cnm' ? 'cnm' : 'cni', role: textOf(role) as Role, progress, count: Number(count) }],
+        ),
+    );
   }
 
   ofContainer({ network, camp, containerId }: Attachment): Endpoint[] {

@@ -1,6 +1,6 @@
 import type { NetworkSpec } from '../config/network-spec.ts';
 import type { Addr, Family } from '../model/addr.ts';
-import type { Attachment, Role } from '../model/attachment.ts';
+import type { Attachment, Camp, Role } from '../model/attachment.ts';
 import type { ListFacts } from '../model/chain.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { PortSpan, Protocol } from '../model/firewall.ts';
@@ -118,6 +118,14 @@ export interface EndpointKey {
   readonly role: Role;
 }
 
+/** How many parts of endpoints are alike. */
+export interface PartCount {
+  readonly camp: Camp;
+  readonly role: Role;
+  readonly progress: Endpoint['progress'];
+  readonly count: number;
+}
+
 /** Endpoints of this host and this boot. Rows of an earlier boot are hidden. */
 export interface EndpointTable {
   get(attachment: Attachment, role: Role): Endpoint | undefined;
@@ -127,6 +135,8 @@ export interface EndpointTable {
   list(network?: string): Endpoint[];
   /** Keys of broken rows, of one network or of all. */
   broken(network?: string): EndpointKey[];
+  /** Counts the parts of all endpoints, without reading each. */
+  count(): PartCount[];
   /**
    * The parts of all attachments of one container to this network and to those on record; as fast with a thousand
    * containers as with one.

@@ -1,5 +1,6 @@
+import type { Endpoint } from '../model/endpoint.ts';
 import type { ClusterKeyRow, ClusterKeyTable } from '../store/cluster-keys.ts';
-import type { NoteTable } from '../store/store.ts';
+import type { NoteTable, PartCount } from '../store/store.ts';
 
 /** Calls `rows` each time: a failed transaction replaces the map. */
 export function clusterKeyTable(rows: () => Map<string, ClusterKeyRow>, prefix: string): ClusterKeyTable {
@@ -27,4 +28,13 @@ export function noteTable(rows: () => Map<string, string>, prefix: string): Note
       return found.map((key) => key.slice(prefix.length)).sort();
     },
   };
+}
+
+/** EndpointTable.count. */
+export function countParts(rows: readonly Endpoint[]): PartCount[] {
+  const parts = rows.map(({ attachment: { camp }, role, progress }) => ({ camp, role, progress }));
+  const alike = Map.groupBy(parts, ({ camp, role, progress }) => [camp, role, progress].join(' '));
+  return [...alike]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([, [first, ...more]]) => (first === undefined ? [] : [{ ...first, count: more.length + 1 }]));
 }

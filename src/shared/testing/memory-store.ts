@@ -30,7 +30,7 @@ import {
   portTaken,
   withFamily,
 } from '../store/taken.ts';
-import { clusterKeyTable, noteTable } from './memory-rows.ts';
+import { clusterKeyTable, countParts, noteTable } from './memory-rows.ts';
 
 /** State that several MemoryStores share, as processes share a file. Keys are NUL-separated. */
 export class MemoryDisk {
@@ -147,6 +147,7 @@ function endpointTable(disk: MemoryDisk, host: string, bootId: string): Endpoint
     delete: (attachment, role) => void disk.endpoints.delete(key(attachment, role)),
     list: (network) => under(disk.endpoints, network === undefined ? prefix : `${prefix}${network}\0`),
     broken: () => [],
+    count: () => countParts(under(disk.endpoints, prefix)),
     ofContainer: ({ network, camp, containerId }) => {
       const names = new Set([network, ...under(disk.networks, host).map(({ name }) => name)]);
       return [...names]

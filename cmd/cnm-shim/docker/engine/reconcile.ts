@@ -1,8 +1,9 @@
 import type { Core } from '../../../../src/shared/core/core.ts';
 import type { Avoided } from '../../../../src/shared/core/pools/pools.ts';
-import { asNetError } from '../../../../src/shared/errors/net-error.ts';
+import { asNetError, combineErrors } from '../../../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../../../src/shared/log/log.ts';
 import { parsePrefix } from '../../../../src/shared/model/prefix.ts';
+import type { Recorder } from '../../control/operations.ts';
 import type { Routes } from '../wire/routes.ts';
 import type { DockerApi } from './api.ts';
 import type { DockerNetwork } from './api-answers.ts';
@@ -15,6 +16,7 @@ export interface ReconcilerParts {
   /** The handlers, which create and delete networks. */
   readonly routes: Routes;
   readonly log: Logger;
+  readonly recorder?: Recorder;
   /** Names under which dockerd knows this plugin; default `isthmus`. */
   readonly drivers?: readonly string[];
   readonly timing?: Partial<Timing>;
@@ -153,14 +155,29 @@ export class Reconciler {
     const { every, retry, settle } = this.#timing;
     const isAwake = this.#isAwake;
     this.#isAwake = false;
+    const began = performance.now();
     try {
       const outcome = isAwake || (await api.isRunning()) ? await this.pass() : undefined;
       this.#failures = 0;
       for (const error of outcome?.errors ?? []) log.warn('docker.reconcile', { error: error.message });
+      if (outcome !== undefined) this.#record(outcome, performance.now() - began);
       return Math.min(every, Math.max(settle, (outcome?.again ?? Number.POSITIVE_INFINITY) - Date.now()));
     } catch (thrown) {
       if (!this.#end.signal.aborted) log.warn('docker.unanswered', { error: asNetError(thrown, 'docker').message });
       return Math.min(every, retry * 2 ** this.#failures++);
     }
+  }
+
+  /** A pass that has changed nothing is nobody's news. */
+  #record({ networks, endpoints, restored, errors }: Outcome, ms: number): void {
+    if (networks.length + endpoints.length + restored.length + errors.length === 0) return;
+    this.#parts.recorder?.ended({
+      camp: 'daemon',
+      operation: 'docker.reconcile',
+      subject: { removedNetworks: networks.length, removedEndpoints: endpoints.length, restored: restored.length },
+      times: { ms: Math.round(ms * 100) / 100, phases: {} },
+      error: combineErrors(errors, 'docker.reconcile'),
+      restored: restored.length,
+    });
   }
 }

@@ -3,6 +3,8 @@ import type { Phases } from '../../../../src/shared/runtime/phases.ts';
 /** What a handler gets besides the body. */
 export interface CallContext {
   readonly phases: Phases;
+  /** W3C trace context of the request, for IPAM plugins that it runs. */
+  readonly traceparent?: string;
 }
 
 /** Handles one request. Returns the answer to send as JSON. Throws NetError. */

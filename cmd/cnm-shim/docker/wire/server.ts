@@ -4,19 +4,23 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { nearest } from '../../../../src/shared/config/nearest.ts';
 import { fault } from '../../../../src/shared/errors/fault.ts';
 import { asNetError, type NetError } from '../../../../src/shared/errors/net-error.ts';
-import type { LogFields, Logger } from '../../../../src/shared/log/log.ts';
-import { field, textField } from '../../../../src/shared/model/json.ts';
+import { type LogFields, type Logger, traceId } from '../../../../src/shared/log/log.ts';
+import { given } from '../../../../src/shared/model/given.ts';
+import { textField } from '../../../../src/shared/model/json.ts';
 import { makePhases } from '../../../../src/shared/runtime/phases.ts';
+import type { Recorder } from '../../control/operations.ts';
 import { atMost, type Listening, startListening } from '../../listen.ts';
 import { parseBody, readBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import type { Route, Routes } from './routes.ts';
+import { type CallSubject, subjectOf } from './subject.ts';
 
 export interface DockerServerOptions {
   readonly routes: Routes;
   readonly log: Logger;
   /** Called after each answered call. */
   readonly called?: () => void;
+  readonly recorder?: Recorder;
   /** Milliseconds until an unanswered call gets an error. Docker itself has no limit. */
   readonly deadlineMs?: number;
   /** Milliseconds in which a request must arrive completely. */
@@ -53,6 +57,7 @@ export class DockerServer {
   readonly #routes: Routes;
   readonly #log: Logger;
   readonly #called: () => void;
+  readonly #recorder: Recorder | undefined;
   readonly #deadlineMs: number;
   readonly #server: Server;
   readonly #connections = new Set<Socket>();
@@ -60,10 +65,11 @@ export class DockerServer {
   #isEnding = false;
   #drained: (() => void) | undefined;
 
-  constructor({ routes, log, called, deadlineMs, requestMs = REQUEST_MS }: DockerServerOptions) {
+  constructor({ routes, log, called, recorder, deadlineMs, requestMs = REQUEST_MS }: DockerServerOptions) {
     this.#routes = routes;
     this.#log = log;
     this.#called = called ?? (() => {});
+    this.#recorder = recorder;
     this.#deadlineMs = deadlineMs ?? DEADLINE_MS;
     // dockerd keeps its connections: one that was idle for hours must still work for the next call.
     const limits = { keepAliveTimeout: 0, headersTimeout: requestMs, requestTimeout: requestMs };
@@ -73,6 +79,11 @@ export class DockerServer {
     });
     this.#server.on('connection', (connection: Socket) => this.#accept(connection));
     this.#server.on('clientError', refuseConnection);
+  }
+
+  /** Calls in progress. */
+  get running(): number {
+    return this.#running;
   }
 
   /** Lets dockerd connect. Rejects with the socket's error. */
@@ -140,15 +151,22 @@ export class DockerServer {
 
   /** Logs one line per call: method, subject, result, duration and where the time went. */
   async #call(method: string, { handle, emptyBody }: Route, request: IncomingMessage): Promise<string> {
+    this.#recorder?.begun();
     const phases = makePhases(() => performance.now(), performance.now());
-    let subject: LogFields = {};
+    const traceparent = textField(request.headers, 'traceparent');
+    let subject: CallSubject = {};
     const tell = (more: LogFields, thrown?: unknown): void => {
-      const fields = { ...subject, ...more };
-      if (thrown === undefined) this.#log.info(method, { ...fields, result: 'ok', ...phases.fields() });
+      const fields = { trace: traceId(traceparent), ...subject, ...more };
+      const error = thrown === undefined ? undefined : asNetError(thrown, method);
+      if (error === undefined) this.#log.info(method, { ...fields, result: 'ok', ...phases.fields() });
       else {
-        const { kind, message } = asNetError(thrown, method);
+        const { kind, message } = error;
         this.#log.warn(method, { ...fields, result: 'error', kind, error: message, ...phases.fields() });
       }
+      // Its caller got an error at the deadline, which counts.
+      if (more.late === true) return;
+      const times = phases.times();
+      this.#recorder?.ended({ camp: 'docker', operation: method, subject, times, error, traceparent });
     };
     try {
       const bytes = await readBody(request, method);
@@ -159,7 +177,7 @@ export class DockerServer {
       subject = subjectOf(body);
       const late = (thrown?: unknown): void => tell({ late: true }, thrown);
       const options = { op: method, ms: this.#deadlineMs, late };
-      const text = formatAnswer(await withDeadline(options, () => handle(body, { phases })));
+      const text = formatAnswer(await withDeadline(options, () => handle(body, { phases, ...given({ traceparent }) })));
       tell({});
       return text;
     } catch (thrown) {
@@ -215,23 +233,4 @@ function refuse(connection: Socket, status: string, text: string): void {
   const head = `Content-Type: ${MEDIA_TYPE}\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close`;
   connection.write(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${text}`);
   setTimeout(() => connection.destroy(), LINGER_MS).unref();
-}
-
-/** The subject of a request, for its log line; ids as `docker network ls` shows them. */
-function subjectOf(body: unknown): LogFields {
-  const wanted = field(body, 'Interface');
-  return {
-    network: short(textField(body, 'NetworkID')),
-    endpoint: short(textField(body, 'EndpointID')),
-    pool: textField(body, 'PoolID')?.slice(0, LONGEST),
-    subnet: textField(body, 'Pool')?.slice(0, LONGEST),
-    address: (textField(body, 'Address') ?? textField(wanted, 'Address'))?.slice(0, LONGEST),
-  };
-}
-
-const ID_SHOWN = 12;
-const LONGEST = 64;
-
-function short(id: string | undefined): string | undefined {
-  return id?.slice(0, ID_SHOWN);
 }

@@ -48,6 +48,10 @@ export interface Answer {
   /** Exit code. */
   readonly code: number;
   readonly stdout: string;
+  /** The network that the configuration names. */
+  readonly network?: string;
+  /** Why the call failed. */
+  readonly error?: NetError;
 }
 
 /** A call whose configuration is parsed. */
@@ -69,6 +73,7 @@ const SINCE: Readonly<Partial<Record<Command, CniVersion>>> = { CHECK: '0.4.0', 
 export async function answer(caller: Caller): Promise<Answer> {
   const { plugin, env, stderr, gone, umask, stamp } = caller;
   let version: CniVersion = NEWEST;
+  let network: string | undefined;
   try {
     const variables = attempt(() => parseEnvironment(env));
     if (variables instanceof NetError && caller.isMute()) throw variables;
@@ -79,16 +84,18 @@ export async function answer(caller: Caller): Promise<Answer> {
     if (!(document instanceof NetError)) version = document.version ?? version;
     if (variables instanceof NetError || command === undefined) throw variables;
     if (document instanceof NetError) throw document;
+    network = document.name;
     version = versionFor(variables, document);
     // DEL needs the identity only, however large the rest is.
     if (command !== 'DEL') assertModest(document.json);
     const call: Call = { plugin, variables, env, stderr, text, version, ...given({ gone, umask, stamp }) };
     const handlers = await handlersOf(plugin);
     const ready = attempt(() => prepare(handlers, command, call, document));
-    const result = await handle(ready, call, document.name, caller);
-    return { code: 0, stdout: result === undefined ? '' : formatJson(result) };
+    const result = await handle(ready, call, network, caller);
+    return { code: 0, stdout: result === undefined ? '' : formatJson(result), ...given({ network }) };
   } catch (thrown) {
-    return { code: 1, stdout: formatError(asNetError(thrown, env.CNI_COMMAND ?? 'call'), version) };
+    const error = asNetError(thrown, env.CNI_COMMAND ?? 'call');
+    return { code: 1, stdout: formatError(error, version), error, ...given({ network }) };
   }
 }
 

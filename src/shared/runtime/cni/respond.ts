@@ -20,15 +20,19 @@ export function formatError(error: NetError, version: CniVersion): string {
 /** The writer must wait: for a reader, or for the kernel's memory. */
 const NOT_YET = ['EAGAIN', 'EINTR', 'ENOBUFS'];
 
-/** Writes the whole text, also to a non-blocking pipe. Stops without an error if the reader has closed the pipe. */
-export function writeAll(fd: number, text: string | Uint8Array): void {
+/**
+ * Writes the whole text, also to a non-blocking pipe. Stops without an error, and returns false, if the reader has
+ * closed the pipe.
+ */
+export function writeAll(fd: number, text: string | Uint8Array): boolean {
   let rest = Buffer.from(text);
   while (rest.length > 0) {
     try {
       rest = rest.subarray(writeSync(fd, rest));
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && NOT_YET.includes(String(error.code)))) return;
+      if (!(error instanceof Error && 'code' in error && NOT_YET.includes(String(error.code)))) return false;
       pause(1);
     }
   }
+  return true;
 }
