@@ -34,7 +34,7 @@ const READERS: readonly string[] = [
   'cmd/cnm-shim/topology/page/app.ts',
   ...['src/shared/config/', 'src/shared/store/', 'src/shared/cluster/values.ts', 'src/shared/testing/'],
   ...['cmd/cnm-shim/docker/wire/', 'cmd/cnm-shim/docker/engine/', 'cmd/cnm-shim/cli/network-options.ts'],
-  ...['cmd/cnm-shim/cluster-wire.ts', 'cmd/cnm-shim/control/client.ts', 'cmd/cnm-shim/bundle/'],
+  ...['cmd/cnm-shim/cluster-wire.ts', 'cmd/cnm-shim/control/', 'cmd/cnm-shim/bundle/'],
   ...['src/shared/remote/answer.ts', 'src/shared/remote/client.ts', 'src/shared/remote/spec-file.ts'],
   'cmd/cnm-shim/install/record.ts',
 ];

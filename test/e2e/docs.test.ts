@@ -118,6 +118,11 @@ describe("the documentation's examples", function () {
     assert.equal(withoutTimes(said), withoutTimes(shown(section, 'text')));
   });
 
+  it('find the cause of trouble', () => {
+    host.run('ln', '-sf', 'isthmus', '/opt/cni/bin/loopback');
+    assert.equal(succeed('Find the cause'), shown('Find the cause', 'text'));
+  });
+
   it('restore the packet filter', () => {
     const list = readList(join(EXAMPLES, 'masquerade-and-ports.conflist'));
     const runtime = makeRuntime(host, list, [binDir]);

@@ -106,9 +106,9 @@ export async function print<T>(
   else await printTable(data, table);
 }
 
-/** Ends the text with one line break, like every text file. */
-export function printJson(data: unknown): void {
-  writeAll(STDOUT, `${visibleJson(JSON.stringify(data, null, 2))}\n`);
+/** Ends the text with one line break, like every text file. Returns false if the reader has closed the pipe. */
+export function printJson(data: unknown): boolean {
+  return writeAll(STDOUT, `${visibleJson(JSON.stringify(data, null, 2))}\n`);
 }
 
 export async function printTable<T>(data: readonly T[], table: TableShape<T>): Promise<void> {

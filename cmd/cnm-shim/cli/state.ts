@@ -2,8 +2,11 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { fault } from '../../../src/shared/errors/fault.ts';
+import { hasCode, type NetError } from '../../../src/shared/errors/net-error.ts';
+import { visible } from '../../../src/shared/model/visible.ts';
 import { openCore } from '../../../src/shared/runtime/context.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
+import { inspectState } from '../../../src/shared/store/inspect.ts';
 
 export interface StateOptions {
   readonly stateDir: string;
@@ -30,13 +33,31 @@ export function runDirOption(what: string): Option {
  */
 export function openState(options: StateOptions): CallCore {
   assertState(options);
-  return openOrCreateState(options);
+  const core = openOrCreateState(options);
+  const { broken } = inspectState(options.stateDir, core.host.identity);
+  if (broken !== undefined)
+    console.error(
+      `isthmus: ${options.stateDir}/state.db is set aside, and a new one takes its place: ${visible(broken)}`,
+    );
+  return core;
 }
 
+/** Throws NetError `bad-environment` for a user who may not look. */
 export function hasState({ stateDir }: StateOptions): boolean {
-  const isDirectory = statSync(stateDir, { throwIfNoEntry: false })?.isDirectory();
-  // To open a file fails with what it is.
-  return isDirectory === false || statSync(join(stateDir, 'state.db'), { throwIfNoEntry: false }) !== undefined;
+  try {
+    const isDirectory = statSync(stateDir, { throwIfNoEntry: false })?.isDirectory();
+    // To open a file fails with what it is.
+    return isDirectory === false || statSync(join(stateDir, 'state.db'), { throwIfNoEntry: false }) !== undefined;
+  } catch (cause) {
+    if (!hasCode(cause, ['EACCES', 'EPERM'])) throw cause;
+    throw notPermitted('state', stateDir, cause);
+  }
+}
+
+/** NetError `bad-environment` for what this user may not do. */
+export function notPermitted(op: string, subject: string, cause: unknown): NetError {
+  const what = `user ${process.getuid?.() ?? ''} may not read it`;
+  return fault.badEnvironment(op, subject, what, 'Run it as root', { cause });
 }
 
 /** Throws NetError `state` unless there is a state. */

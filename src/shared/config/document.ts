@@ -59,6 +59,40 @@ export function parseFile(text: string, network: string): Document[] {
   return list.filter(isObject).map((element) => documentOf({ ...element, ...common }));
 }
 
+/** A configuration file as libcni reads it: a list, or a single plugin. */
+export interface ConfigurationFile {
+  readonly network: string;
+  /** One for each plugin. */
+  readonly plugins: readonly Document[];
+}
+
+/**
+ * Parses a whole file; `isList` for one whose name ends in `.conflist`. Throws NetError `decode` for what is not JSON, and
+ * `invalid-config` for what a runtime refuses before it calls any plugin.
+ */
+export function parseConfigurationFile(text: string, isList: boolean): ConfigurationFile {
+  const { json } = parseDocument(text);
+  const network = parseNetworkName(field(json, 'name'));
+  const list = field(json, 'plugins');
+  if (list !== undefined && !isList) throw ofFile('.plugins', 'is for files that end in .conflist', 'Rename the file');
+  const all: unknown = isList ? list : [json];
+  if (!Array.isArray(all) || all.length === 0)
+    throw ofFile('.plugins', 'is no list of plugins', 'Write "plugins": [ { "type": … } ]');
+  const cniVersion = field(json, 'cniVersion') ?? UNSAID_VERSION;
+  const plugins = all.map((element, i) => {
+    const where = isList ? `.plugins[${i}]` : '';
+    if (!isObject(element)) throw ofFile(where, 'is no object', 'Write { "type": … }');
+    const { type, ...rest } = documentOf({ ...element, name: network, cniVersion });
+    if (type === undefined || type === '') throw ofFile(`${where}.type`, 'is missing', 'Name the plugin');
+    return { ...rest, type };
+  });
+  return { network, plugins };
+}
+
+function ofFile(key: string, what: string, hint: string): NetError {
+  return fault.invalidConfig('config', key, what, hint);
+}
+
 /** Returns the version that a configuration names; undefined without one. Never throws. */
 export function versionIn(text: string): string | undefined {
   try {

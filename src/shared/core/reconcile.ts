@@ -142,12 +142,11 @@ const CURRENT = 'rebuilt:';
  */
 export function catchUp(core: Core): Promise<unknown> {
   const { host, store } = core;
-  const note = CURRENT + host.identity.bootId;
-  const isCurrent = (): boolean => store.snapshot(() => store.notes.get(note) !== undefined && !isBehind(core));
-  if (isCurrent()) return Promise.resolve();
+  const note = noteOf(core);
+  if (isCurrent(core)) return Promise.resolve();
   // Begun in the transaction: once the claims of the gone are released, another endpoint may publish the same ports.
   const begun = store.transaction((): Promise<readonly NetError[]>[] => {
-    if (isCurrent()) return [];
+    if (isCurrent(core)) return [];
     const { links } = host.observe(host.own, { links: 'all' });
     const isFirst = isFirstOfBoot(core, note);
     const known = { networks: store.networks.list(), endpoints: store.endpoints.list(), bootId: host.identity.bootId };
@@ -165,6 +164,16 @@ export function catchUp(core: Core): Promise<unknown> {
     ];
   });
   return Promise.all(begun.map((work) => logged(core, work)));
+}
+
+function noteOf({ host }: Core): string {
+  return CURRENT + host.identity.bootId;
+}
+
+/** True if the records agree with this boot's kernel, as far as notes tell: `catchUp` has nothing to do. */
+export function isCurrent(core: Core): boolean {
+  const { store } = core;
+  return store.snapshot(() => store.notes.get(noteOf(core)) !== undefined && !isBehind(core));
 }
 
 /** True if the state was last used in another boot, or never by this host. False for one that lost its newest writes. */

@@ -145,6 +145,7 @@ export const NFT_PAYLOAD_LL_HEADER = 0;
 export const NFT_PAYLOAD_TRANSPORT_HEADER = 2;
 export const NFTA_LOOKUP_SET = 1;
 export const NFTA_LOOKUP_SREG = 2;
+export const NFTA_LOOKUP_DREG = 3;
 export const NFTA_LOOKUP_FLAGS = 5;
 export const NFT_LOOKUP_F_INV = 1;
 export const NFT_META_NFPROTO = 15;
@@ -170,3 +171,29 @@ export const IP6T_F_GOTO = 4;
 export const NF_INET_LOCAL_IN = 1;
 export const NF_INET_FORWARD = 2;
 export const XT_RETURN = -5;
+
+// linux/netfilter/nf_tables.h, linux/netfilter.h: what others' rules look at
+export const NFT_META_IIF = 4;
+export const NFT_META_OIF = 5;
+export const NFT_CT_STATE = 0;
+export const NFT_CT_STATUS = 2;
+export const NFT_REG32_00 = 8;
+export const NF_INET_POST_ROUTING = 4;
+export const NFTA_META_SREG = 3;
+export const NFT_META_NFTRACE = 12;
+
+// linux/netfilter/nf_tables.h, linux/netfilter/nfnetlink.h: traces
+export const NFNLGRP_NFTRACE = 9;
+export const NFT_MSG_TRACE = 17;
+export const NFTA_TRACE_TABLE = 1;
+export const NFTA_TRACE_CHAIN = 2;
+export const NFTA_TRACE_RULE_HANDLE = 3;
+export const NFTA_TRACE_TYPE = 4;
+export const NFTA_TRACE_VERDICT = 5;
+export const NFTA_TRACE_ID = 6;
+export const NFTA_TRACE_NETWORK_HEADER = 8;
+export const NFTA_TRACE_POLICY = 16;
+export const NFT_TRACETYPE_POLICY = 1;
+export const NFT_TRACETYPE_RULE = 3;
+export const NFTA_TABLE_FLAGS = 2;
+export const NFT_TABLE_F_OWNER = 2;

@@ -26,11 +26,13 @@ import {
   NFTA_IMMEDIATE_DATA,
   NFTA_IMMEDIATE_DREG,
   NFTA_LIST_ELEM,
+  NFTA_LOOKUP_DREG,
   NFTA_LOOKUP_FLAGS,
   NFTA_LOOKUP_SET,
   NFTA_LOOKUP_SREG,
   NFTA_META_DREG,
   NFTA_META_KEY,
+  NFTA_META_SREG,
   NFTA_PAYLOAD_BASE,
   NFTA_PAYLOAD_DREG,
   NFTA_PAYLOAD_LEN,
@@ -53,7 +55,7 @@ import {
 import { NFGENMSG, nftType, raw } from './nfnetlink.ts';
 import type { NetlinkSocket, Request } from './socket.ts';
 
-const be64: Codec<bigint> = {
+export const be64: Codec<bigint> = {
   decode: (bytes) => (bytes.length === 8 ? new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0) : undefined),
   encode: (value) => {
     const bytes = new Uint8Array(8);
@@ -64,7 +66,13 @@ const be64: Codec<bigint> = {
 
 const VERDICT = { code: attr(NFTA_VERDICT_CODE, be32), chain: attr(NFTA_VERDICT_CHAIN, string) };
 const DATA = { value: attr(NFTA_DATA_VALUE, raw), verdict: attr(NFTA_DATA_VERDICT, nested(VERDICT)) };
-const META = { dreg: attr(NFTA_META_DREG, be32), key: attr(NFTA_META_KEY, be32) };
+const META = {
+  dreg: attr(NFTA_META_DREG, be32),
+  key: attr(NFTA_META_KEY, be32),
+  sreg: attr(NFTA_META_SREG, be32),
+};
+/** NFTA_CT_DREG and NFTA_CT_KEY have the numbers of NFTA_META_*. */
+const CT = { dreg: attr(NFTA_META_DREG, be32), key: attr(NFTA_META_KEY, be32) };
 const CMP = {
   sreg: attr(NFTA_CMP_SREG, be32),
   op: attr(NFTA_CMP_OP, be32),
@@ -87,6 +95,7 @@ const IMMEDIATE = { dreg: attr(NFTA_IMMEDIATE_DREG, be32), data: attr(NFTA_IMMED
 const LOOKUP = {
   set: attr(NFTA_LOOKUP_SET, string),
   sreg: attr(NFTA_LOOKUP_SREG, be32),
+  dreg: attr(NFTA_LOOKUP_DREG, be32),
   flags: attr(NFTA_LOOKUP_FLAGS, be32),
 };
 const FIB = {
@@ -103,6 +112,7 @@ const EXPRESSION = {
   meta: { ...attr(NFTA_EXPR_DATA, nested(META)), when: ['name', 'meta'] },
   // NFTA_RT_* have the numbers of NFTA_META_*.
   rt: { ...attr(NFTA_EXPR_DATA, nested(META)), when: ['name', 'rt'] },
+  ct: { ...attr(NFTA_EXPR_DATA, nested(CT)), when: ['name', 'ct'] },
   cmp: { ...attr(NFTA_EXPR_DATA, nested(CMP)), when: ['name', 'cmp'] },
   payload: { ...attr(NFTA_EXPR_DATA, nested(PAYLOAD)), when: ['name', 'payload'] },
   bitwise: { ...attr(NFTA_EXPR_DATA, nested(BITWISE)), when: ['name', 'bitwise'] },

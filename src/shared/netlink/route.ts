@@ -45,6 +45,8 @@ const nextHops: Codec<readonly NonNullable<ReturnType<typeof NEXT_HOP.decode>>[]
 /** linux/rtnetlink.h, RTA_*. */
 const ROUTE_ATTRS = {
   dst: attr(1, ip),
+  src: attr(2, ip),
+  iif: attr(3, u32),
   oif: attr(4, u32),
   gateway: attr(5, ip),
   priority: attr(6, u32),

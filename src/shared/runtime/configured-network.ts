@@ -10,7 +10,12 @@ import { guardedOptions, remoteSpecOf, rulesOf, specOf } from './spec-of.ts';
 
 export const CONF_DIR = '/etc/cni/net.d';
 /** Default CNI_PATH: containerd's default, and where distributions install plugins. */
-const PLUGIN_DIRS = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni', '/usr/local/libexec/cni'];
+export const PLUGIN_DIRS: readonly string[] = [
+  '/opt/cni/bin',
+  '/usr/lib/cni',
+  '/usr/libexec/cni',
+  '/usr/local/libexec/cni',
+];
 /** The extensions that libcni reads. */
 export const EXTENSIONS: readonly string[] = ['.conf', '.conflist', '.json'];
 

@@ -19,10 +19,12 @@ const STDERR = 2;
 
 export interface CallOptions {
   readonly phases?: Phases;
+  /** True: leaves the state as it is, also where it does not agree with the kernel. Default: false. */
+  readonly looks?: boolean;
 }
 
 /** Creates the core of one call in its own process. Delegates write to this process's stderr. */
-export function openCore(env: Environment, { phases }: CallOptions = {}): CallCore {
+export function openCore(env: Environment, { phases, looks }: CallOptions = {}): CallCore {
   const stateDir = stateDirOf(env);
   const host = openLinuxHost(env, { pause });
   const locks = new LockQueue(stateDir, { ensure: () => ensureStateDir(stateDir) });
@@ -45,7 +47,7 @@ export function openCore(env: Environment, { phases }: CallOptions = {}): CallCo
       store = openSqliteStore({ stateDir, identity: host.identity, pause });
       return store;
     },
-    ...given({ phases }),
+    ...given({ phases, looks }),
     close: () => {
       plugins[Symbol.dispose]();
       firewallers[Symbol.dispose]();

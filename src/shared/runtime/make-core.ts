@@ -30,6 +30,8 @@ export interface CoreParts extends Given, Optional {
   readonly delegates: DelegateSurroundings;
   /** Called on the first use of the state. */
   readonly openStore: () => LocalStore;
+  /** True: leaves the state as it is, also where it does not agree with the kernel. Default: false. */
+  readonly looks?: boolean;
   readonly phases?: Phases;
   /** Closes everything opened for this call alone. */
   readonly close?: () => void;
@@ -40,7 +42,7 @@ export interface CoreParts extends Given, Optional {
  * needs no state (loopback, host, VERSION) never touches the disk.
  */
 export function makeCore(parts: CoreParts): CallCore {
-  const { stateDir, delegates, openStore, phases, close = () => {}, lock, ...given } = parts;
+  const { stateDir, delegates, openStore, looks = false, phases, close = () => {}, lock, ...given } = parts;
   let store: LocalStore | undefined;
   let isEnsured = false;
   let caughtUp: Promise<unknown> = Promise.resolve();
@@ -59,7 +61,7 @@ export function makeCore(parts: CoreParts): CallCore {
     get store() {
       if (store === undefined) {
         store = openStore();
-        caughtUp = catchUp(core);
+        if (!looks) caughtUp = catchUp(core);
       }
       return store;
     },

@@ -54,8 +54,12 @@ export function ensurePrivateDir(path: string, purpose: DirPurpose): boolean {
   if (found.isSymbolicLink()) throw refuse('is a symbolic link', 'Replace it by a directory');
   if (!found.isDirectory()) throw refuse('is not a directory', 'Move it away or choose another directory');
   const uid = process.getuid?.();
-  if (uid !== undefined && found.uid !== uid)
-    throw refuse(`belongs to user ${found.uid}, not to ${uid}`, `Run chown ${uid} on it or choose another one`);
+  if (uid !== undefined && found.uid !== uid) {
+    // To give root's directory to a user would lock root's calls out.
+    const hint =
+      found.uid === 0 ? 'Run it as root, or choose another one' : `Run chown ${uid} on it or choose another one`;
+    throw refuse(`belongs to user ${found.uid}, not to ${uid}`, hint);
+  }
   if ((found.mode & 0o077) === 0) return false;
   chmodSync(path, 0o700);
   return true;

@@ -5,7 +5,7 @@ import type { View } from '../../host/host.ts';
 import { renderOp } from '../../host/render.ts';
 import type { Attachment, Role } from '../../model/attachment.ts';
 import { type Endpoint, hostIfOf, hostSideOf, type ShapingFacts } from '../../model/endpoint.ts';
-import { entryKey } from '../../model/firewall.ts';
+import { entryKey, type FirewallEntry } from '../../model/firewall.ts';
 import type { LinkFacts } from '../../model/interface-facts.ts';
 import type { Op } from '../../model/op.ts';
 import { attachmentKey, ifFree, type TryLock } from '../apply.ts';
@@ -57,9 +57,16 @@ export async function mendEndpoints(core: Core, tryLock: TryLock, wait: Wait): P
   return { entries, mended, errors };
 }
 
-/** The parts that lack something on the host, found in one reading of all of them. */
-async function findDamaged(core: Core, all: readonly Endpoint[], wait: Wait): Promise<Endpoint[]> {
-  // Includes entries of transitions under way: a sweep must not delete those of one that ends meanwhile.
+/** What the host lacks of a part. */
+export interface PartLack {
+  readonly part: Endpoint;
+  /** Steps besides packet filter entries. */
+  readonly ops: readonly Op[];
+  readonly entries: readonly FirewallEntry[];
+}
+
+/** Returns what the host lacks of each of the parts that lack something, in one reading of all. Changes nothing. */
+export async function lacksOfEndpoints(core: Core, all: readonly Endpoint[], wait: Wait): Promise<PartLack[]> {
   const view = observe(core, all);
   const lacking = new Set<string>();
   const networks = core.store.networks.list();
@@ -68,12 +75,18 @@ async function findDamaged(core: Core, all: readonly Endpoint[], wait: Wait): Pr
     for (const entry of missing) lacking.add(`${backend} ${entryKey(entry)}`);
   }
   const byName = new Map(networks.map((network) => [network.name, network]));
-  const lacks = ({ backend, entries }: BackendEntries): boolean =>
-    entries.some((entry) => lacking.has(`${backend} ${entryKey(entry)}`));
-  return all.filter((one) => {
-    if (lacking.size > 0 && entriesOf(one, byName.get(one.attachment.network)).some(lacks)) return true;
-    return one.progress === 'ready' && lackingOps(core, one, view).length > 0;
+  const lost = ({ backend, entries }: BackendEntries): readonly FirewallEntry[] =>
+    entries.filter((entry) => lacking.has(`${backend} ${entryKey(entry)}`));
+  return all.flatMap((part) => {
+    const entries = lacking.size === 0 ? [] : entriesOf(part, byName.get(part.attachment.network)).flatMap(lost);
+    const ops = part.progress === 'ready' ? lackingOps(core, part, view) : [];
+    return entries.length + ops.length === 0 ? [] : [{ part, ops, entries }];
   });
+}
+
+/** Includes those of transitions under way: a sweep must not delete the entries of one that ends meanwhile. */
+async function findDamaged(core: Core, all: readonly Endpoint[], wait: Wait): Promise<Endpoint[]> {
+  return (await lacksOfEndpoints(core, all, wait)).map(({ part }) => part);
 }
 
 /** The caller holds the attachment's lock. */

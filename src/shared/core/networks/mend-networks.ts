@@ -3,6 +3,7 @@ import { loopbackDevices } from '../../drivers/rules.ts';
 import { asNetError, type NetError } from '../../errors/net-error.ts';
 import { renderOp } from '../../host/render.ts';
 import { parseAddr } from '../../model/addr.ts';
+import { entryKey } from '../../model/firewall.ts';
 import { given } from '../../model/given.ts';
 import type { LinkState } from '../../model/link.ts';
 import type { Op } from '../../model/op.ts';
@@ -10,7 +11,7 @@ import { mergeOwned, type Owned, ownedOf, planDeletion, planLocalnet, without } 
 import { parsePrefix } from '../../model/prefix.ts';
 import type { NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import { desiredEntries } from '../desired.ts';
+import { type BackendEntries, desiredEntries } from '../desired.ts';
 import type { Mended } from '../endpoints/mend-endpoints.ts';
 import { execute, reverse } from '../execute.ts';
 import { noteNewBridge } from '../known-macs.ts';
@@ -64,27 +65,62 @@ function ownsDevice({ owned, device }: NetworkRow): boolean {
   return owned.some((one) => one.kind === 'link' && one.name === device);
 }
 
+/** What the host lacks of a network. */
+export interface NetworkLack {
+  /** Steps besides packet filter entries. */
+  readonly ops: readonly Op[];
+  readonly entries: readonly BackendEntries[];
+}
+
+/** Returns what the host lacks of a network that is in use. Changes nothing. */
+export async function lackOfNetwork(core: Core, row: NetworkRow): Promise<NetworkLack> {
+  const { steps, again } = await stepsOf(core, row, ownedNow(core, row));
+  const planned = steps.flatMap((op) => (op.op === 'firewall.add' ? [op] : []));
+  const known = new Set(planned.flatMap(({ entries }) => entries.map(entryKey)));
+  const lost = await missingOf(core, { ...row, owned: again });
+  return {
+    ops: steps.filter(({ op }) => op !== 'firewall.add'),
+    entries: [
+      ...planned.map(({ backend, entries }) => ({ backend, entries })),
+      ...lost.map(({ backend, entries }) => ({ backend, entries: entries.filter((one) => !known.has(entryKey(one))) })),
+    ].filter(({ entries }) => entries.length > 0),
+  };
+}
+
+/** What we created for the network in this boot: the reboot deleted what an earlier one created. */
+function ownedNow({ host }: Core, row: NetworkRow): readonly Owned[] {
+  return row.bootId === host.identity.bootId ? row.owned : [];
+}
+
+/** The steps that the network still needs, and what we own after them. */
+async function stepsOf(
+  core: Core,
+  row: NetworkRow,
+  owned: readonly Owned[],
+): Promise<{ readonly steps: readonly Op[]; readonly again: readonly Owned[] }> {
+  const plan = await planOf(core, row);
+  const wanted = ownedOf(plan.undo);
+  const again = mergeOwned(wanted, owned, wanted);
+  return { steps: [...plan.ops, ...missingLocalnet(core, again, plan.ops)], again };
+}
+
 /** The caller holds the device's lock. */
 async function mend(core: Core, row: NetworkRow): Promise<Mended> {
   const { host, store, log } = core;
   const { name, device } = row;
   const { bootId } = host.identity;
-  // The reboot deleted what an earlier boot created.
-  const owned = row.bootId === bootId ? row.owned : [];
+  const owned = ownedNow(core, row);
   const names = owned.flatMap((one) => (one.kind === 'link' ? [one.name] : []));
   const { links } = host.observe(host.own, { links: [device, ...names].filter((name) => name !== '') });
   const isLost = device !== '' && !links.has(device);
   const errors = isLost ? await removeRest(core, owned, links) : [];
-  const plan = await planOf(core, row);
-  const wanted = ownedOf(plan.undo);
-  const again = mergeOwned(wanted, owned, wanted);
-  const ops = [...plan.ops, ...missingLocalnet(core, again, plan.ops)];
+  const { steps: ops, again } = await stepsOf(core, row, owned);
   const { deleting, ...rest } = row;
   if (ops.length > 0 || row.bootId !== bootId || deleting) {
     store.transaction(
       () => {
         store.networks.put({ ...rest, bootId, owned: again });
-        if (row.bootId !== bootId) noteNewBridge(core, row, plan.ops);
+        if (row.bootId !== bootId) noteNewBridge(core, row, ops);
       },
       { durable: isHeld(row) },
     );
@@ -158,11 +194,18 @@ function missingLocalnet({ host }: Core, owned: readonly Owned[], coming: readon
 /** Adds the missing entries that it owns besides those of its spec, such as those for published ports. */
 async function addMissing(core: Core, row: NetworkRow): Promise<number> {
   let added = 0;
-  for (const [backend, entries] of desiredEntries([row], [])) {
-    const firewaller = core.firewall(backend);
-    const missing = await firewaller.missing(entries);
-    if (missing.length > 0) await firewaller.add(missing);
-    added += missing.length;
+  for (const { backend, entries } of await missingOf(core, row)) {
+    if (entries.length > 0) await core.firewall(backend).add(entries);
+    added += entries.length;
   }
   return added;
+}
+
+/** The entries that it owns and that are not in force. */
+async function missingOf(core: Core, row: NetworkRow): Promise<BackendEntries[]> {
+  const found: BackendEntries[] = [];
+  for (const [backend, entries] of desiredEntries([row], [])) {
+    found.push({ backend, entries: await core.firewall(backend).missing(entries) });
+  }
+  return found;
 }

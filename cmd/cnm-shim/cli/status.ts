@@ -1,0 +1,175 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Command, InvalidArgumentError } from 'commander';
+import manifest from '../../../package.json' with { type: 'json' };
+import { networkTitle } from '../../../src/shared/model/attachment.ts';
+import { type EndpointCount, type NetworkStatus, readStatus, type StatusInfo } from '../../../src/shared/ops/status.ts';
+import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
+import { formatPairs, terminalWidth, wrap } from '../../../src/shared/ui/lines.ts';
+import { formatTable } from '../../../src/shared/ui/table.ts';
+import { askDaemon } from '../control/ask.ts';
+import { looking, openLook } from './look.ts';
+import { addOutput, type OutputOptions, printJson } from './output.ts';
+import { addStateDir, runDirOption, type StateOptions } from './state.ts';
+
+const EXAMPLES = `
+Shows the daemon, the packet filter, the networks with their addresses, the endpoints, and the last errors.
+isthmus doctor tells the causes of what is listed as a problem, and how to mend them.
+Exit codes: 0 all is well, 1 there is a problem, 2 wrong usage.
+
+Examples:
+  isthmus status
+  isthmus status --watch                again every two seconds, until Ctrl-C
+  isthmus status -o json | jq '.networks[] | {name, free: .subnets[].free}'
+`;
+
+interface StatusOptions extends OutputOptions, StateOptions {
+  readonly runDir: string;
+  readonly watch?: boolean;
+  readonly interval: number;
+}
+
+/** Adds the verb `status` to `program`. */
+export function addStatus(program: Command): void {
+  addStateDir(addOutput(program.command('status').summary('show how this host is, on one screen')))
+    .addOption(runDirOption("the daemon's directory"))
+    .option('-w, --watch', 'show it again and again')
+    .option('--interval <seconds>', 'seconds between two looks of --watch', parseSeconds, 2)
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: StatusOptions) => {
+      for (;;) {
+        const info = await looking('status', () => look(options));
+        process.exitCode = info.ok ? 0 : 1;
+        const isRead = await show(info, options);
+        if (options.watch !== true || !isRead) return;
+        await sleep(options.interval * 1000);
+      }
+    });
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (/^\d+(\.\d+)?$/.test(text) && seconds >= 0.1 && seconds <= 86_400) return seconds;
+  throw new InvalidArgumentError('Give seconds from 0.1 to 86400.');
+}
+
+async function look(options: StatusOptions): Promise<StatusInfo> {
+  await using core = openLook(options);
+  const control = await askDaemon(options.runDir);
+  return await readStatus(core, { version: manifest.version, stateDir: options.stateDir, control });
+}
+
+/** Moves a terminal's cursor to its first line, and clears it from there. */
+const CLEAR = '\u001b[H\u001b[2J';
+
+/** Returns false if the reader has closed the pipe. */
+async function show(info: StatusInfo, { output, format = output, watch = false }: StatusOptions): Promise<boolean> {
+  if (format === 'json') return printJson(info);
+  const text = await textOf(info, terminalWidth());
+  if (!watch) return writeAll(1, text);
+  return writeAll(1, process.stdout.isTTY ? `${CLEAR}${text}` : `${text}\n`);
+}
+
+async function textOf(info: StatusInfo, width: number): Promise<string> {
+  const { daemon, state, filters, endpoints, unfinished, problems, lastErrors } = info;
+  const pairs = formatPairs(
+    [
+      ['Daemon', daemonText(info)],
+      ['Sockets', socketText(daemon)],
+      ['State', state.exists ? state.dir : `${state.dir} (none yet: nothing has used it)`],
+      ['Filter', filters.map((one) => `${one.backend}: ${filterText(one)}`).join('; ') || 'no entries of ours'],
+      ['Endpoints', endpoints.map(countText).join('; ')],
+      [
+        'Half done',
+        unfinished.map(({ network, id, role }) => `${role} of ${id} on ${networkTitle(network)}`).join('; '),
+      ],
+    ],
+    width,
+  );
+  const lines = [
+    ...(problems.length === 0 ? ['No problems.'] : problems.map((one) => wrap(`! ${one}`, width, 2))),
+    ...(problems.length === 0 ? [] : [wrap('isthmus doctor tells the causes, and how to mend them.', width)]),
+  ];
+  const errors = lastErrors
+    .slice(0, SHOWN_ERRORS)
+    .map(({ at, operation, subject, message, code }) =>
+      wrap(`${at} ${operation} ${subject} (${code}): ${message}`, width, 2),
+    );
+  return [
+    pairs,
+    info.networks.length === 0 ? '' : `\n${await networkTable(info.networks, width)}`,
+    errors.length === 0 ? '' : `\nLast errors:\n${errors.join('\n')}\n`,
+    `\n${lines.join('\n')}\n`,
+  ].join('');
+}
+
+const SHOWN_ERRORS = 5;
+
+function daemonText({ daemon, version }: StatusInfo): string {
+  const { state, why = '', startedAt = '', uptimeSeconds = 0, rssBytes = 0, pid, calls, eventLoopDelayMs } = daemon;
+  if (state === 'absent') return `none (${why}); verbs are version ${version}`;
+  if (state !== 'answers') return why;
+  return [
+    `version ${daemon.version}, pid ${pid}, since ${startedAt} (${duration(uptimeSeconds)})`,
+    `${(rssBytes / (1 << 20)).toFixed(0)} MiB`,
+    `calls: ${calls?.running ?? 0} running, ${calls?.waiting ?? 0} waiting`,
+    `event loop ${(eventLoopDelayMs?.p99 ?? 0).toFixed(1)} ms (p99)`,
+  ].join('; ');
+}
+
+function socketText({ sockets }: StatusInfo['daemon']): string {
+  if (sockets === undefined) return '';
+  return [`cni ${sockets.cni}`, ...(sockets.docker === undefined ? [] : [`docker ${sockets.docker}`])].join('; ');
+}
+
+function filterText({ entries, missing }: StatusInfo['filters'][number]): string {
+  return missing === 0 ? `all of ${entries} entries are there` : `${missing} of ${entries} entries are missing`;
+}
+
+function countText({ camp, ready, unfinished }: EndpointCount): string {
+  const more = unfinished === 0 ? '' : `, ${unfinished} half done`;
+  return `${camp === 'cni' ? 'CNI' : 'Docker'} ${ready}${more}`;
+}
+
+/** `2 d 3 h`, `4 min`, `12 s`. */
+function duration(seconds: number): string {
+  const whole = Math.floor(seconds);
+  const units = [
+    [86_400, 'd'],
+    [3600, 'h'],
+    [60, 'min'],
+    [1, 's'],
+  ] as const;
+  const at = units.findIndex(([size]) => whole >= size);
+  const [first, second] = units.slice(at < 0 ? units.length - 1 : at);
+  const [size, name] = first ?? [1, 's'];
+  const rest = second === undefined ? 0 : Math.floor((whole % size) / second[0]);
+  return `${Math.floor(whole / size)} ${name}${second === undefined || rest === 0 ? '' : ` ${rest} ${second[1]}`}`;
+}
+
+/** Below this width each network has lines of its own, since a table would not fit. */
+const TABLE_WIDTH = 80;
+
+async function networkTable(networks: readonly NetworkStatus[], width: number): Promise<string> {
+  const rows = networks.map((network) => {
+    const { name, driver, device = '', present, endpoints, subnets } = network;
+    return [
+      name,
+      driver,
+      present ? device : `${device} (missing)`,
+      String(endpoints),
+      subnets.map(({ subnet }) => subnet).join(' '),
+      subnets.map(({ used, size }) => (used === undefined ? '-' : `${used}/${size}`)).join(' '),
+    ];
+  });
+  if (width >= TABLE_WIDTH) return await formatTable(HEADINGS, rows);
+  return rows
+    .map((cells) => {
+      const [name = '', ...rest] = cells.map((cell, i) =>
+        i === 0 ? cell : `${HEADINGS[i]?.toLowerCase()} ${cell || '-'}`,
+      );
+      return `${wrap(`network ${name}: ${rest.join(', ')}`, width, 2)}\n`;
+    })
+    .join('');
+}
+
+const HEADINGS = ['NETWORK', 'DRIVER', 'DEVICE', 'ENDPOINTS', 'SUBNETS', 'IN USE'];

@@ -1,0 +1,77 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Core } from '../../core/core.ts';
+import { fault } from '../../errors/fault.ts';
+import { LinuxNamespace } from '../../host/linux-namespace.ts';
+import { type Addr, type Family, parseAddr } from '../../model/addr.ts';
+import type { EndpointInfo } from '../endpoints.ts';
+
+/** One end of a path. */
+export type End = ContainerEnd | HostEnd | AddressEnd;
+
+/** A container, by one of its interfaces. */
+export interface ContainerEnd {
+  readonly kind: 'container';
+  readonly title: string;
+  readonly info: EndpointInfo;
+  readonly addresses: readonly Addr[];
+}
+
+export interface HostEnd {
+  readonly kind: 'host';
+  readonly title: string;
+}
+
+/** An address that belongs to no container on record. */
+export interface AddressEnd {
+  readonly kind: 'address';
+  readonly title: string;
+  readonly address: Addr;
+}
+
+export const HOST: HostEnd = { kind: 'host', title: 'the host' };
+
+export function containerEnd(title: string, info: EndpointInfo): ContainerEnd {
+  return { kind: 'container', title, info, addresses: info.addresses.flatMap((text) => parseAddr(bare(text)) ?? []) };
+}
+
+export function bare(address: string): string {
+  return address.replace(/\/.*/, '');
+}
+
+/** The address of the end in this family, if it has one. */
+export function addressOf(end: End, family: Family): Addr | undefined {
+  if (end.kind === 'host') return undefined;
+  return end.kind === 'address'
+    ? [end.address].find((addr) => addr.family === family)
+    : end.addresses.find((addr) => addr.family === family);
+}
+
+/** Where dockerd keeps the namespaces of containers. */
+const DOCKER_NETNS = '/run/docker/netns';
+
+/**
+ * Opens the namespace of a container: the recorded one, or for Docker's the one that has its interface. Throws NetError
+ * `invalid-namespace` if it is not found.
+ */
+export function openContainer({ host }: Core, { title, info }: ContainerEnd): LinuxNamespace {
+  const paths = info.sandbox === undefined ? dockerPaths() : [info.sandbox];
+  for (const path of paths) {
+    const ns = host.open(path);
+    if (ns instanceof LinuxNamespace) {
+      const { links } = host.observe(ns, { links: 'all' });
+      if (info.sandbox !== undefined || [...links.values()].some(({ mac }) => mac === info.mac)) return ns;
+    }
+    ns[Symbol.dispose]();
+  }
+  const hint = 'Is it running? docker ps, crictl ps';
+  throw fault.invalidNamespace('check-path', title, 'its network namespace was not found', hint);
+}
+
+function dockerPaths(): string[] {
+  try {
+    return readdirSync(DOCKER_NETNS).map((name) => join(DOCKER_NETNS, name));
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,245 @@
+import type { Core } from '../core/core.ts';
+import { desiredEntries } from '../core/desired.ts';
+import { missingEntries } from '../core/diff.ts';
+import { isUsed } from '../core/networks/record.ts';
+import { asNetError } from '../errors/net-error.ts';
+import type { Camp } from '../model/attachment.ts';
+import type { Endpoint } from '../model/endpoint.ts';
+import type { FirewallBackend } from '../model/firewall.ts';
+import { given } from '../model/given.ts';
+import { inspectState, type StateInspection } from '../store/inspect.ts';
+import type { NetworkRow } from '../store/store.ts';
+import type { ControlAnswer, ControlStatus, LastError } from './control.ts';
+import { listEndpoints } from './endpoints.ts';
+import { type SubnetInfo, subnetsOf } from './networks.ts';
+
+/** How this host is, on one screen. */
+export interface StatusInfo {
+  /** False if `problems` has any. */
+  readonly ok: boolean;
+  readonly version: string;
+  readonly daemon: DaemonInfo;
+  readonly state: { readonly dir: string; readonly exists: boolean };
+  readonly filters: readonly FilterInfo[];
+  readonly networks: readonly NetworkStatus[];
+  readonly endpoints: readonly EndpointCount[];
+  /** Parts of endpoints that a call is creating or deleting, or that a dead call left. */
+  readonly unfinished: readonly UnfinishedInfo[];
+  /** The last failed calls, the newest first. */
+  readonly lastErrors: readonly LastError[];
+  /** One line each; `isthmus doctor` tells more. */
+  readonly problems: readonly string[];
+}
+
+export interface DaemonInfo extends Partial<Omit<ControlStatus, 'lastErrors'>> {
+  readonly state: ControlAnswer['state'];
+  /** Why it does not answer. */
+  readonly why?: string;
+}
+
+/** One packet filter that has entries of ours. */
+export interface FilterInfo {
+  readonly backend: FirewallBackend;
+  readonly entries: number;
+  readonly missing: number;
+}
+
+export interface NetworkStatus {
+  readonly name: string;
+  readonly driver: string;
+  readonly device?: string;
+  readonly present: boolean;
+  /** False if the device is there and down. */
+  readonly up: boolean;
+  readonly endpoints: number;
+  readonly subnets: readonly SubnetStatus[];
+}
+
+export interface SubnetStatus {
+  readonly subnet: string;
+  readonly size: number;
+  /** Absent if another program assigns the addresses. */
+  readonly used?: number;
+  readonly free?: number;
+}
+
+export interface EndpointCount {
+  readonly camp: Camp;
+  readonly ready: number;
+  readonly unfinished: number;
+}
+
+export interface UnfinishedInfo {
+  readonly network: string;
+  readonly camp: Camp;
+  readonly id: string;
+  readonly role: string;
+}
+
+export interface StatusQuestion {
+  /** Of this program. */
+  readonly version: string;
+  readonly stateDir: string;
+  readonly control: ControlAnswer;
+}
+
+/** Reads the status. Changes nothing, also where the state is broken. */
+export async function readStatus(core: Core, { version, stateDir, control }: StatusQuestion): Promise<StatusInfo> {
+  const { exists, ...inspected } = inspectState(stateDir, core.host.identity);
+  const obstacle = obstacleOf(core, { exists, ...inspected });
+  const isReadable = exists && obstacle === undefined;
+  const [rows, parts] = isReadable
+    ? core.store.snapshot(() => [core.store.networks.list(), core.store.endpoints.list()] as const)
+    : [[], []];
+  const filters = await filtersOf(core, rows, parts);
+  const networks = await networksOf(core, rows, parts);
+  const unfinished = parts.filter(({ progress }) => progress === 'intent').map(unfinishedOf);
+  const isDockerUsed = isReadable && core.store.dockerNetworks.list().length > 0;
+  const problems = [
+    ...daemonProblems(control, version, isDockerUsed),
+    ...(obstacle === undefined ? [] : [obstacle]),
+    ...forwardingProblems(core, rows),
+    ...networks.flatMap(networkProblems),
+    ...filters.flatMap(({ info, problem }) => filterProblems(info, problem)),
+    ...(unfinished.length === 0 ? [] : [`${unfinished.length} calls are under way, or ended before they were done`]),
+  ];
+  const { status, ...rest } = control.state === 'answers' ? control : { ...control, status: undefined };
+  const { lastErrors = [], ...daemon } = status ?? {};
+  return {
+    ok: problems.length === 0,
+    version,
+    daemon: { ...rest, ...daemon },
+    state: { dir: stateDir, exists },
+    filters: filters.map(({ info }) => info),
+    networks,
+    endpoints: countsOf(core, isReadable),
+    unfinished,
+    lastErrors: lastErrors.toSorted((a, b) => (a.at < b.at ? 1 : -1)),
+    problems,
+  };
+}
+
+/** Why the state cannot be read. */
+function obstacleOf(core: Core, { exists, broken, newerSchema }: StateInspection): string | undefined {
+  if (!exists) return undefined;
+  if (broken !== undefined) return `state.db cannot be read: ${broken}`;
+  if (newerSchema !== undefined) return 'state.db was written by a newer version';
+  try {
+    core.store.refresh();
+    return undefined;
+  } catch (thrown) {
+    return asNetError(thrown, 'status').message;
+  }
+}
+
+interface CheckedFilter {
+  readonly info: FilterInfo;
+  /** Why it cannot be read. */
+  readonly problem?: string;
+}
+
+async function filtersOf(
+  core: Core,
+  rows: readonly NetworkRow[],
+  parts: readonly Endpoint[],
+): Promise<readonly CheckedFilter[]> {
+  const { bootId } = core.host.identity;
+  const current = rows.filter((row) => row.bootId === bootId && isUsed(core, row));
+  const ready = parts.filter(({ progress }) => progress === 'ready');
+  const found: CheckedFilter[] = [];
+  for (const [backend, entries] of desiredEntries(current, ready, rows)) {
+    if (entries.length === 0 || backend === 'none') continue;
+    try {
+      const missing = await missingEntries(core.firewall(backend), entries, async () => {});
+      found.push({ info: { backend, entries: entries.length, missing: missing.length } });
+    } catch (thrown) {
+      const problem = asNetError(thrown, 'status').message;
+      found.push({ info: { backend, entries: entries.length, missing: entries.length }, problem });
+    }
+  }
+  return found;
+}
+
+async function networksOf(
+  core: Core,
+  rows: readonly NetworkRow[],
+  parts: readonly Endpoint[],
+): Promise<NetworkStatus[]> {
+  const { links } = core.host.observe(core.host.own, { links: rows.map(({ device }) => device).filter(Boolean) });
+  const users = Map.groupBy(
+    parts.filter(({ role }) => role === 'interface'),
+    ({ attachment }) => attachment.network,
+  );
+  return await Promise.all(
+    rows.map(async (row): Promise<NetworkStatus> => {
+      const { name, driver, device } = row;
+      return {
+        name,
+        driver,
+        ...given({ device: device === '' ? undefined : device }),
+        present: device === '' || links.has(device),
+        up: links.get(device)?.up !== false,
+        endpoints: users.get(name)?.length ?? 0,
+        subnets: (await subnetsOf(core, row)).map(subnetStatus),
+      };
+    }),
+  );
+}
+
+function subnetStatus({ subnet, size, leased }: SubnetInfo): SubnetStatus {
+  return { subnet, size, ...(leased !== undefined && { used: leased, free: Math.max(size - leased, 0) }) };
+}
+
+function countsOf(core: Core, isReadable: boolean): EndpointCount[] {
+  const all = isReadable ? listEndpoints(core) : [];
+  return (['cni', 'cnm'] as const).map((camp) => {
+    const own = all.filter((info) => info.camp === camp);
+    const ready = own.filter((info) => info.ready).length;
+    return { camp, ready, unfinished: own.length - ready };
+  });
+}
+
+function unfinishedOf({ attachment, role }: Endpoint): UnfinishedInfo {
+  const { network, camp, containerId: id } = attachment;
+  return { network, camp, id, role };
+}
+
+/** An absent daemon is a problem for Docker's networks only: CNI calls do without. */
+function daemonProblems(control: ControlAnswer, version: string, isDockerUsed: boolean): string[] {
+  switch (control.state) {
+    case 'answers':
+      return control.status.version === version
+        ? []
+        : [`the daemon is version ${control.status.version}, and this program is ${version}`];
+    case 'absent':
+      return isDockerUsed ? ['the daemon does not run, and Docker networks need it'] : [];
+    default:
+      return [`the daemon is of no use: ${control.why}`];
+  }
+}
+
+const FORWARDING = { 4: 'net/ipv4/ip_forward', 6: 'net/ipv6/conf/all/forwarding' } as const;
+
+function forwardingProblems(core: Core, rows: readonly NetworkRow[]): string[] {
+  const routed = rows.filter((row) => row.spec?.rules !== undefined && isUsed(core, row));
+  const families = new Set(
+    routed.flatMap(({ spec }) => spec?.ranges.flat().map(({ subnet }) => subnet.addr.family) ?? []),
+  );
+  const keys = [...families].map((family) => FORWARDING[family]);
+  const { sysctls } = core.host.observe(core.host.own, { sysctls: keys });
+  return keys.filter((key) => sysctls.get(key) === '0').map((key) => `forwarding is off (${key.replaceAll('/', '.')})`);
+}
+
+function networkProblems({ name, device, present, up, subnets }: NetworkStatus): string[] {
+  const full = subnets.filter(({ free, size }) => free === 0 && size > 0);
+  return [
+    ...(present ? [] : [`network ${name}: its device ${device} is missing`]),
+    ...(up ? [] : [`network ${name}: its device ${device} is down`]),
+    ...full.map(({ subnet }) => `network ${name}: no address of ${subnet} is free`),
+  ];
+}
+
+function filterProblems({ backend, entries, missing }: FilterInfo, problem?: string): string[] {
+  if (problem !== undefined) return [problem];
+  return missing === 0 ? [] : [`${missing} of ${entries} entries of the packet filter (${backend}) are missing`];
+}
