@@ -13,6 +13,7 @@ import { brotliCompressSync } from 'node:zlib';
 import { bundle } from './bundle.ts';
 import { buildLauncher } from './launcher.ts';
 import { formatNotices, noticesOf, ownNotices } from './licences.ts';
+import { writeManual } from './man.ts';
 import { type Packager, packageExecutable } from './package.ts';
 import { writeValidators } from './schemas.ts';
 import { buildTopologyPage } from './topology-page.ts';
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
   const started = new Date();
   const packager: Packager = process.argv.includes('--node-sea') ? 'node-sea' : 'pkg';
   writeValidators();
+  writeManual();
   buildLauncher(join(ROOT, 'dist', 'launcher'));
   const programs = await Promise.all(
     PROGRAMS.map(async (program) => ({

@@ -112,4 +112,6 @@ function writeChanged(file: string, text: string): void {
 
 if (import.meta.main) {
   writeValidators();
+  const { writeTables } = await import('./config-tables.ts');
+  writeTables();
 }

@@ -75,7 +75,7 @@ function installModules(name) {
   // npm must not run on the Node that it replaces.
   const path = (process.env.PATH ?? '').split(delimiter).filter((entry) => !entry.endsWith('node_modules/.bin'));
   // Without a network, npm would try for five minutes.
-  const quick = ['--prefer-offline', '--fetch-retry-maxtimeout=5000'];
+  const quick = ['--prefer-offline', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000'];
   const command = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error', ...quick];
   run('npm', command, { PATH: path.join(delimiter) }, directory);
   if (!modulesMatch(directory)) fail(`npm ci left ${directory}/node_modules incomplete. Remove it and try again`);

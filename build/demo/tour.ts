@@ -60,6 +60,8 @@ function tour(stateDir: string): void {
   ]);
   console.log();
   show(`For comparison, the same Node started to do nothing: ${milliseconds(bare)}.`);
+  console.log();
+  console.log('Next: sudo dist/cnm-shim install --dry-run shows how to install it; README.md has the rest.');
 }
 
 function attach(network: Network, pod: Pod, stateDir: string): Attached {

@@ -84,8 +84,9 @@ function changelog({ version, epoch }: Release): string {
 }
 
 /** The licences of everything inside the executables are a file beside this one. */
-const COPYRIGHT = `Isthmus is copyright of its authors, and licensed under the Apache License,
-version 2.0: see /usr/share/common-licenses/Apache-2.0.
+const COPYRIGHT = `Copyright 2026 the authors of Isthmus
+
+License: Apache-2.0. See /usr/share/common-licenses/Apache-2.0.
 
 The executable contains Node.js and other works. Their copyright notices and
 licences are in /usr/share/doc/isthmus/third-party.txt.gz, and printed by:

@@ -120,6 +120,7 @@ async function serve({
     ...{ startedAt, operations, loop, log },
     sockets: { cni: socket, ...given({ docker: docker?.socket }), control },
     calls: () => ({ ...server.calls, running: server.calls.running + (docker?.running() ?? 0) }),
+    missingRules: () => passes.missing(),
     core: () => service.resident.open({ log }),
   };
   using _control = await openControl(facts, metrics);

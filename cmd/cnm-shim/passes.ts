@@ -7,11 +7,14 @@ export interface Passes {
   run(reason: 'start' | 'SIGHUP' | 'change'): Promise<void>;
   /** Resolves once no pass is under way. */
   idle(): Promise<void>;
+  /** How many packet filter entries were missing after the last pass; undefined before one, and if that is not known. */
+  missing(): number | undefined;
 }
 
 /** Reconciles, one pass at a time, and logs and records what a pass has done. Never rejects. */
 export function makePasses(service: CniService, recorder: Recorder, log: Logger): Passes {
   let last: Promise<void> = Promise.resolve();
+  let missing: number | undefined;
   const run = async (reason: string): Promise<void> => {
     recorder.begun();
     const since = performance.now();
@@ -22,6 +25,8 @@ export function makePasses(service: CniService, recorder: Recorder, log: Logger)
     try {
       const { errors, mended, endpoints, networks, entries } = await service.reconcile({ sweep: reason !== 'change' });
       for (const error of errors) log.warn('reconcile.failed', { error: error.message });
+      // To compare every rule takes long: only if some may not have been restored.
+      missing = errors.length === 0 ? 0 : await service.missingRules();
       for (const command of mended) log.info('mended', { command });
       // A device that was created again has no entries.
       if (mended.length > 0) await service.resident.cluster?.mirror();
@@ -35,6 +40,7 @@ export function makePasses(service: CniService, recorder: Recorder, log: Logger)
       );
     } catch (thrown) {
       const error = asNetError(thrown, 'reconcile');
+      missing = undefined;
       log.warn('reconcile.failed', { error: error.message });
       record({}, { error });
     }
@@ -45,5 +51,6 @@ export function makePasses(service: CniService, recorder: Recorder, log: Logger)
       return last;
     },
     idle: () => last,
+    missing: () => missing,
   };
 }

@@ -7,8 +7,10 @@ const ROOT = join(import.meta.dirname, '../..');
 /** Calls that block a thread until another process acts. */
 const BLOCKING = /\b(?:Atomics\.wait(?!Async)|spawnSync|execFileSync|execSync)\b/;
 
-/** May block: a process that lives for one call, and what the daemon writes when it has nothing left to do. */
-const MAY_BLOCK = /^src\/shared\/runtime\/pause\.ts$|^cmd\/cnm-shim\/line-sink\.ts$/;
+/**
+ * May block: a process that lives for one call or one verb, and what the daemon writes when it has nothing left to do.
+ */
+const MAY_BLOCK = /^(src\/shared\/runtime\/pause|cmd\/cnm-shim\/(line-sink|install\/services))\.ts$/;
 
 /** The lines of a module that block, without comments. */
 function blockingLines(source: string): string[] {

@@ -95,6 +95,7 @@ const ALLOWED: readonly (readonly [file: string, source: string])[] = [
   ['src/shared/core/x.ts', "import type { NetworkFacts } from '../remote/network.ts';"],
   ['src/shared/remote/answer.ts', "import { field } from '../model/json.ts';"],
   ['src/shared/testing/fake-host.ts', "import type { Host } from '../host/host.ts';"],
+  ['src/shared/runtime/explain/dry-host.ts', "import { FakeHost } from '../../testing/fake-host.ts';"],
   [
     'cmd/cni-plugin/add.ts',
     "import { x } from '../../src/shared/core/x.ts';\n// import { y } from '../cnm-shim/y.ts';",

@@ -62,6 +62,17 @@ describe('the one executable', function () {
           assert.equal(run(join(dir, name), {}, ['--version']), 'plugin');
         });
 
+      it('as the plugin, explains itself, and refuses words that it does not know', () => {
+        const ended = (...words: readonly string[]) => {
+          const { status, stdout, stderr } = spawnSync(join(dir, 'cni-plugin'), words, { env: {}, encoding: 'utf8' });
+          return [status, (stdout + stderr).split('\n')[0]];
+        };
+        for (const words of [['--help'], ['-h'], ['help'], ['reload', '--help']])
+          assert.match(ended(...words).join(' '), /^0 The CNI plugin isthmus\./, words.join(' '));
+        assert.deepEqual(ended('bogus'), [2, "isthmus: there is no verb 'bogus' here. Try --help"]);
+        assert.equal(ended('reload', 'now')[0], 2);
+      });
+
       it('is the command line as cnm-shim, even with the variables of a call', () => {
         for (const env of [{}, CALL]) {
           assert.equal(run(join(dir, 'cnm-shim'), env, ['--version']), 'command line');

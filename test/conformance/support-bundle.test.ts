@@ -161,6 +161,20 @@ describe('isthmus support-bundle', function () {
     }
   });
 
+  it('leaves the state of a stopped daemon as it is', async () => {
+    await site.daemon.end();
+    const { stateDir } = site.host;
+    const listed = (): string[] =>
+      readdirSync(stateDir)
+        .toSorted()
+        .map((name) => `${name} ${statSync(join(stateDir, name)).size}`);
+    const before = listed();
+    const { text } = await bundle();
+    assert.match(text, /"containerId": "payroll-7f3c9d21"/);
+    assert.deepEqual(listed(), before);
+    await site.start();
+  });
+
   it('writes to stdout, and overwrites no file', async () => {
     const taken = join(files.path, 'taken');
     writeFileSync(taken, 'mine');

@@ -300,6 +300,10 @@ pod0        web       *:8080/tcp         10.88.0.2:80
     assert.equal(await verbs.ok('network', 'create', 'web'), 'web\n');
     assert.equal(host.ns.ip('addr'), before);
     await verbs.refused(['network', 'create', 'web'], 1, /network web: there is a network of this name/);
+    const unchanged = host.snapshot();
+    const again = ['network', 'create', 'web', '--if-not-exists'];
+    assert.equal(await verbs.ok(...again, '--subnet', '10.99.0.0/24'), 'web\n');
+    assertSame(host.snapshot(), unchanged, '--if-not-exists');
     host.ok({ ...held, command: 'DEL' });
     assert.deepEqual(
       (await inspect('web')).map(({ device, present, holders }) => [device, present, holders]),

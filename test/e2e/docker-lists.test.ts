@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { OURS } from '../support/docker-plugin.ts';
 import { type DockerSite, useDockerSite } from '../support/docker-site.ts';
 import { useTestHost } from '../support/e2e.ts';
 import { skipIf } from '../support/skip.ts';
@@ -114,6 +115,23 @@ function describeLists(running: () => TestHost): void {
       site.docker('restart', '-t', '0', 'one');
       site.assertPings('two', 'one');
       clean();
+    });
+
+    it('a container on a list and on a network of ours reaches both', () => {
+      create('first', bridge('cni7', ['10.76.0.0/24']));
+      site.create('second', ...OURS);
+      site.run('one', '--network', 'first');
+      site.run('two', '--network', 'second');
+      site.run('both', '--network', 'first');
+      site.docker('network', 'connect', 'second', 'both');
+      for (const target of ['one', 'two', uplink.address[4]]) site.assertPings('both', target);
+      site.docker('network', 'disconnect', 'first', 'both');
+      for (const target of ['two', uplink.address[4]]) site.assertPings('both', target);
+      site.docker('network', 'connect', 'first', 'both');
+      site.docker('restart', '-t', '0', 'both');
+      for (const target of ['one', 'two', uplink.address[4]]) site.assertPings('both', target);
+      site.assertSilent('one', site.addressOf('two', 'second'));
+      clean('cni7');
     });
 
     it('macvlan: containers on the LAN, and ports are of no use', () => {

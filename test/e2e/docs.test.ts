@@ -332,10 +332,19 @@ describe("the documentation's examples", function () {
     assert.equal(succeed('Look at networks'), shown('Look at networks', 'text'));
   });
 
+  it('explain and check a configuration', () => {
+    const section = 'See what a configuration does';
+    assert.equal(succeed(section), shown(section, 'text'));
+  });
+
   // The tests of a block come before those of the blocks in it.
   describe('complete', () => {
     it('all ran, except those that docker-plugin.test.ts and remote-runtimes.test.ts run', () => {
-      const elsewhere = ['As a managed plugin', 'A network of a Docker plugin', ...(withoutCni(host) === undefined ? [] : ['podman'])];
+      const elsewhere = [
+        'As a managed plugin',
+        'A network of a Docker plugin',
+        ...(withoutCni(host) === undefined ? [] : ['podman']),
+      ];
       if (zooKeeperMissing() !== undefined) elsewhere.push('ZooKeeper');
       if (etcdMissing() !== undefined) elsewhere.push('Join a cluster', 'Look at the cluster', 'After a disaster');
       const left = blocks.filter((block) => block.run && !ran.has(block) && !elsewhere.includes(block.section));

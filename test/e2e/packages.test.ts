@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { buildDeb } from '../../build/packages/deb.ts';
 import { buildImage, digestOf, type Image } from '../../build/packages/image.ts';
@@ -8,6 +8,7 @@ import { makeCleanMachine } from '../support/clean-machine.ts';
 import { importImage, startContainerd } from '../support/containerd.ts';
 import { docker, loadImage, startDocker } from '../support/docker.ts';
 import { IMAGE } from '../support/image.ts';
+import { callPod, startStream } from '../support/pod-stream.ts';
 import { skipIf } from '../support/skip.ts';
 import { systemdMissing } from '../support/systemd-host.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
@@ -105,9 +106,6 @@ describe('packages', function () {
     };
     const property = (unit: string, name: string): string =>
       machine.run('systemctl', 'show', '--value', `--property=${name}`, unit).trim();
-    /** A call of a pod through the launcher, as a runtime makes it. */
-    const call = (command: string, id: string): Attempt => machine.attempt(['sh', '-c', CALL, command, id]);
-
     it('installs, and starts the daemon by units that systemd accepts', () => {
       succeed(dpkg('--install', '/tmp/isthmus.deb'));
       const units = ['isthmus.socket', 'isthmus-docker.socket', 'isthmus.service'];
@@ -170,24 +168,19 @@ describe('packages', function () {
 
     it('is upgraded without a failed call while pods come and go', async () => {
       machine.run('ip', 'netns', 'add', 'kept');
-      succeed(call('ADD', 'kept'));
+      succeed(callPod(machine, 'ADD', 'kept'));
       machine.write('/etc/default/isthmus', '# mine\n');
       const before = property('isthmus.service', 'MainPID');
-      const count = machine.outside('/run/isth/count');
-      const made = (): number => (existsSync(count) ? Number(readFileSync(count, 'utf8')) : 0);
-      const streams = [await machine.start('stream', ['sh', '-c', STREAM, CALL], () => made() > 3)];
+      const stream = await startStream(machine);
       succeed(dpkg('--force-confold', '--install', '/tmp/next.deb'));
-      const upgraded = made();
-      await waitFor('calls go on', () => made() > upgraded + 3);
-      machine.write('/run/isth/stop', '');
-      await Promise.all(streams.map(({ ended }) => ended));
-      assert.equal(readFileSync(machine.outside('/run/isth/log/stream'), 'utf8'), '');
-      assert.ok(made() > 10, `${made()} pods`);
+      const upgraded = stream.count();
+      await waitFor('calls go on', () => stream.count() > upgraded + 3);
+      assert.equal(await stream.stop(), '');
       assert.match(succeed(dpkg('--status', 'isthmus')), new RegExp(`^Version: ${NEXT}$`, 'm'));
       const after = property('isthmus.service', 'MainPID');
       assert.ok(after !== before && after !== '0', `daemon ${before}, then ${after}`);
       assert.equal(machine.run('cat', '/etc/default/isthmus'), '# mine\n');
-      succeed(call('CHECK', 'kept'));
+      succeed(callPod(machine, 'CHECK', 'kept'));
     });
 
     it('replaces reference plugins where it is asked to, and says at removal who uses its networks', () => {
@@ -197,7 +190,7 @@ describe('packages', function () {
       const refused = machine.attempt(['isthmus', 'uninstall']);
       assert.equal(refused.code, 1);
       assert.match(refused.stderr, /uninstall isthmus: 1 endpoint uses it, such as kept on web\. Remove/);
-      succeed(call('DEL', 'kept'));
+      succeed(callPod(machine, 'DEL', 'kept'));
       const removed = dpkg('--remove', 'isthmus');
       assert.doesNotMatch(succeed(removed) + removed.stderr, /isthmus: |warning/);
       assert.equal(machine.run('cat', '/opt/cni/bin/bridge'), 'the reference');
@@ -208,14 +201,9 @@ describe('packages', function () {
     it('leaves nothing after a purge', () => {
       succeed(dpkg('--purge', 'isthmus'));
       machine.run('sh', '-c', 'rmdir /opt/cni/bin /opt/cni 2>/dev/null; ip netns delete kept; true');
-      assert.deepEqual(
-        files().filter((path) => !clean.includes(path)),
-        [],
-      );
-      assert.deepEqual(
-        clean.filter((path) => !files().includes(path)),
-        [],
-      );
+      const [before, now] = [new Set(clean), new Set(files())];
+      assert.deepEqual([...now.difference(before)], [], 'is left');
+      assert.deepEqual([...before.difference(now)], [], 'is gone');
       assert.equal(machine.run('sh', '-c', 'ls -d /run/isthmus* /run/docker/plugins/isthmus* 2>/dev/null; true'), '');
       assert.doesNotMatch(machine.run('nft', 'list', 'ruleset'), /isth/);
       assert.deepEqual(machine.run('ls', '/sys/class/net').split('\n').filter(Boolean), ['lo']);
@@ -281,26 +269,3 @@ function foundBelow(directory: string | undefined, suffix: string): string | und
   const name = readdirSync(directory).find((file) => file.endsWith(suffix));
   return name === undefined ? undefined : join(directory, name);
 }
-
-/** `sh -c CALL COMMAND ID`: a call with the first network's configuration, and at CHECK with the result of ADD. */
-const CALL = `result=/run/isth/$1.json
-body=$(busybox tr -d '\\n' </etc/cni/net.d/10-web.conflist | busybox sed -E 's/.*"plugins": \\[ *\\{(.*)\\} *\\]\\}$/\\1/')
-previous=
-[ "$0" != CHECK ] || previous="\\"prevResult\\":$(cat $result),"
-echo "{\\"cniVersion\\":\\"1.0.0\\",\\"name\\":\\"web\\",$previous$body}" |
-  CNI_COMMAND=$0 CNI_CONTAINERID=$1 CNI_NETNS=/run/netns/$1 CNI_IFNAME=eth0 CNI_PATH=/opt/cni/bin /opt/cni/bin/isthmus >/run/isth/said
-code=$?
-[ $code = 0 ] || cat /run/isth/said >&2
-[ "$0$code" != ADD0 ] || mv /run/isth/said $result
-exit $code`;
-
-/** `sh -c STREAM CALL`: pods come and go until a file says stop; prints every failure. */
-const STREAM = `n=0
-while ! [ -e /run/isth/stop ]; do
-  n=$((n + 1))
-  ip netns add pod$n
-  sh -c "$0" ADD pod$n 2>&1 || echo "ADD $n failed"
-  sh -c "$0" DEL pod$n 2>&1 || echo "DEL $n failed"
-  ip netns delete pod$n
-  echo $n >/run/isth/count
-done`;

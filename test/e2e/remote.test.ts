@@ -160,6 +160,17 @@ describe("plugins on Docker's SDK", function () {
     assert.doesNotMatch(host.run('nft', 'list', 'ruleset'), /8077/);
   });
 
+  it('leaves no port where the version has no words for the result', () => {
+    const config = {
+      ...{ ...REMOTE, cniVersion: '0.2.0', ipam: undefined },
+      capabilities: { portMappings: true },
+      runtimeConfig: { portMappings: [{ hostPort: 8077, containerPort: 80, protocol: 'tcp' }] },
+    };
+    refused('ADD', 'one', config);
+    assert.equal(inPod('one', 'ip', 'link', 'show', 'eth0').code, 1);
+    assert.equal(host.attempt(['nft', 'list', 'ruleset']).stdout.includes('8077'), false);
+  });
+
   it('two first pods at once share one network', () => {
     host.write('/run/isth/config', JSON.stringify(REMOTE));
     const env = { CNI_COMMAND: 'ADD', CNI_IFNAME: 'eth0', CNI_PATH: binDir };

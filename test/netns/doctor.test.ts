@@ -22,7 +22,10 @@ interface Damage {
   readonly args?: readonly string[];
 }
 
-const DROPS = ['nft add table inet mine', "nft 'add chain inet mine f { type filter hook forward priority 0; policy drop; }'"];
+const DROPS = [
+  'nft add table inet mine',
+  "nft 'add chain inet mine f { type filter hook forward priority 0; policy drop; }'",
+];
 
 const DAMAGE: readonly Damage[] = [
   { title: 'forwarding off', commands: ['sysctl -q net.ipv4.ip_forward=0'], rules: ['forwarding-off'] },
@@ -51,26 +54,44 @@ const DAMAGE: readonly Damage[] = [
   },
   {
     title: 'a native table with policy drop',
-    commands: [...DROPS, "nft 'add rule inet mine f ct state vmap { established : accept, related : accept, invalid : drop }'"],
+    commands: [
+      ...DROPS,
+      "nft 'add rule inet mine f ct state vmap { established : accept, related : accept, invalid : drop }'",
+    ],
     rules: ['foreign-filter-drops'],
     words: /drops what the network sends out.*table inet mine, chain f, policy drop/s,
     left: ['foreign-filter-drops'],
   },
   {
     title: 'a native rule that drops answers',
-    commands: ['nft add table ip mine', "nft 'add chain ip mine f { type filter hook forward priority 5; }'", "nft 'add rule ip mine f oifname isth0 ct state established drop'"],
+    commands: [
+      'nft add table ip mine',
+      "nft 'add chain ip mine f { type filter hook forward priority 5; }'",
+      "nft 'add rule ip mine f oifname isth0 ct state established drop'",
+    ],
     rules: ['foreign-filter-drops'],
     words: /drops the answers to its containers.*rule with handle/s,
     left: ['foreign-filter-drops'],
   },
   {
     title: "Docker's chains with FORWARD DROP",
-    commands: ['iptables-nft -P FORWARD DROP', 'iptables-nft -N DOCKER-USER', 'iptables-nft -A FORWARD -j DOCKER-USER', 'iptables-nft -A DOCKER-USER -j RETURN', 'iptables-nft -D FORWARD -j ISTHMUS-FORWARD -m comment --comment isthmus 2>/dev/null || true'],
+    commands: [
+      'iptables-nft -P FORWARD DROP',
+      'iptables-nft -N DOCKER-USER',
+      'iptables-nft -A FORWARD -j DOCKER-USER',
+      'iptables-nft -A DOCKER-USER -j RETURN',
+      'iptables-nft -D FORWARD -j ISTHMUS-FORWARD -m comment --comment isthmus 2>/dev/null || true',
+    ],
     rules: ['docker-drops'],
   },
   {
     title: "ufw's chains",
-    commands: ['iptables-nft -P FORWARD DROP', 'iptables-nft -N ufw-before-forward', 'iptables-nft -A FORWARD -j ufw-before-forward', 'iptables-nft -A ufw-before-forward -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT'],
+    commands: [
+      'iptables-nft -P FORWARD DROP',
+      'iptables-nft -N ufw-before-forward',
+      'iptables-nft -A FORWARD -j ufw-before-forward',
+      'iptables-nft -A ufw-before-forward -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+    ],
     rules: ['ufw-drops'],
   },
   {
@@ -81,7 +102,11 @@ const DAMAGE: readonly Damage[] = [
   },
   {
     title: 'strict reverse path filtering, and a route of a VPN',
-    commands: ['ip route add 10.88.0.0/16 dev up0 metric 0 table main proto static 2>/dev/null || ip route replace 10.88.0.0/17 dev up0', 'ip route replace 10.88.0.0/17 dev up0', 'sysctl -q net.ipv4.conf.isth0.rp_filter=1'],
+    commands: [
+      'ip route add 10.88.0.0/16 dev up0 metric 0 table main proto static 2>/dev/null || ip route replace 10.88.0.0/17 dev up0',
+      'ip route replace 10.88.0.0/17 dev up0',
+      'sysctl -q net.ipv4.conf.isth0.rp_filter=1',
+    ],
     rules: ['rp-filter-strict', 'subnet-overlaps'],
     left: ['rp-filter-strict', 'subnet-overlaps'],
   },
@@ -128,9 +153,16 @@ describe('doctor on a real host', function () {
   });
 
   it('finds nothing on a healthy host, with and without a daemon, with and without probes', async () => {
-    site.attach('c1', { ...WEB, runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] } });
+    site.attach('c1', {
+      ...WEB,
+      runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] },
+    });
     site.attach('c2');
-    writeConfig(site, '10-web.conflist', { cniVersion: '1.1.0', name: 'web', plugins: [{ type: 'isthmus', bridge: 'isth0' }] });
+    writeConfig(site, '10-web.conflist', {
+      cniVersion: '1.1.0',
+      name: 'web',
+      plugins: [{ type: 'isthmus', bridge: 'isth0' }],
+    });
     assert.deepEqual((await site.doctor()).findings, []);
     assert.deepEqual((await site.doctor('--probe')).findings, []);
     using daemon = site.serve.start();
@@ -158,7 +190,13 @@ describe('doctor on a real host', function () {
     site.sh(...DROPS);
     const [finding] = (await site.doctor()).findings;
     const [cure = ''] = (finding?.cure ?? '').split('; and the same');
-    site.sh(cure.replaceAll(/ct state (\S+)/g, "ct state '{$1}'").replaceAll("'{", '{').replaceAll("}'", '}').replaceAll(/[{}]/g, ''));
+    site.sh(
+      cure
+        .replaceAll(/ct state (\S+)/g, "ct state '{$1}'")
+        .replaceAll("'{", '{')
+        .replaceAll("}'", '}')
+        .replaceAll(/[{}]/g, ''),
+    );
     assert.deepEqual(await site.rules(), []);
   });
 
@@ -205,11 +243,15 @@ describe('doctor on a real host', function () {
     using intruder = makeNetns('i');
     site.host.ip('link', 'add', 'stray', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', intruder.name);
     site.host.ip('link', 'set', 'stray', 'master', 'isth0', 'up');
-    for (const address of ['10.88.0.2/16', 'fd00:88::2/64']) intruder.ip('addr', 'add', address, 'dev', 'eth0', ...(address.includes(':') ? ['nodad'] : []));
+    for (const address of ['10.88.0.2/16', 'fd00:88::2/64'])
+      intruder.ip('addr', 'add', address, 'dev', 'eth0', ...(address.includes(':') ? ['nodad'] : []));
     intruder.ip('link', 'set', 'eth0', 'address', '02:00:00:00:00:09', 'up');
     assert.deepEqual(await site.rules(), [], 'without probes');
     const { findings } = await site.doctor('--probe');
-    assert.deepEqual(findings.map(({ rule, subject }) => `${rule} ${subject}`).sort(), ['address-twice address 10.88.0.2', 'address-twice address fd00:88::2']);
+    assert.deepEqual(findings.map(({ rule, subject }) => `${rule} ${subject}`).sort(), [
+      'address-twice address 10.88.0.2',
+      'address-twice address fd00:88::2',
+    ]);
     assert.match(findings[0]?.what ?? '', /02:00:00:00:00:09 answers for it/);
   });
 
@@ -217,10 +259,17 @@ describe('doctor on a real host', function () {
     site.attach('c1');
     // Its own side: the host's still takes 1500 bytes, and learns nothing where ICMP is dropped.
     site.outside.ip('link', 'set', 'eth0', 'mtu', '1300');
-    site.outside.run('sh', '-ec', 'nft add table inet x; nft "add chain inet x i { type filter hook input priority 0; }"; nft add rule inet x i meta length \\> 1300 drop');
+    site.outside.run(
+      'sh',
+      '-ec',
+      'nft add table inet x; nft "add chain inet x i { type filter hook input priority 0; }"; nft add rule inet x i meta length \\> 1300 drop',
+    );
     assert.deepEqual(await site.rules(), []);
     const { findings } = await site.doctor('--probe');
-    assert.deepEqual(findings.map(({ rule }) => rule), ['mtu-above-path']);
+    assert.deepEqual(
+      findings.map(({ rule }) => rule),
+      ['mtu-above-path'],
+    );
     assert.match(findings[0]?.what ?? '', /packets of 1500 bytes.*192\.0\.2\.254; 1300 is the most/);
   });
 
@@ -236,7 +285,10 @@ describe('doctor on a real host', function () {
     writeConfig(site, '10-web.conflist', '{"name": "web",, }');
     assert.match(await found(), /^config-unreadable 10-web\.conflist is not JSON/);
     writeConfig(site, '10-web.conflist', { ...good, plugins: [{ type: 'isthmus', isGatway: true }] });
-    assert.match(await found(), /^config-unreadable 10-web\.conflist \.isGatway=true: there is no such key. Did you mean isGateway\?$/);
+    assert.match(
+      await found(),
+      /^config-unreadable 10-web\.conflist \.isGatway=true: there is no such key. Did you mean isGateway\?$/,
+    );
     writeConfig(site, '10-web.conflist', { ...good, name: 'not a name' });
     assert.match(await found(), /^config-unreadable 10-web\.conflist \.name="not a name"/);
     writeConfig(site, '10-web.conflist', good);
@@ -269,7 +321,10 @@ describe('doctor on a real host', function () {
     for (const suffix of ['-wal', '-shm']) rmSync(state() + suffix, { force: true });
     writeFileSync(state(), 'x'.repeat(8192));
     assert.deepEqual(await site.rules(), ['state-broken']);
-    assert.deepEqual(readdirSync(site.serve.stateDir).filter((name) => name.includes('corrupt')), []);
+    assert.deepEqual(
+      readdirSync(site.serve.stateDir).filter((name) => name.includes('corrupt')),
+      [],
+    );
     const status = await site.verb('status');
     assert.deepEqual([status.code, status.stderr], [1, '']);
     assert.match(status.stdout, /state\.db cannot be read/);
@@ -281,9 +336,13 @@ describe('doctor on a real host', function () {
   it('finds a state of another boot, and of another host', async () => {
     site.attach('c1');
     const db = new DatabaseSync(state());
-    db.exec("INSERT INTO boots (host, boot) VALUES ('11111111-1111-4111-8111-111111111111:5', '11111111-1111-4111-8111-111111111111')");
+    db.exec(
+      "INSERT INTO boots (host, boot) VALUES ('11111111-1111-4111-8111-111111111111:5', '11111111-1111-4111-8111-111111111111')",
+    );
     const id = Number(db.prepare('SELECT max(id) AS id FROM boots').get()?.id);
-    db.exec(`CREATE TEMP TABLE old AS SELECT * FROM leases LIMIT 1; UPDATE old SET boot = ${id}; INSERT INTO leases SELECT * FROM old`);
+    db.exec(
+      `CREATE TEMP TABLE old AS SELECT * FROM leases LIMIT 1; UPDATE old SET boot = ${id}; INSERT INTO leases SELECT * FROM old`,
+    );
     db.close();
     assert.deepEqual(await site.rules(), ['state-of-another-boot']);
   });
@@ -295,7 +354,10 @@ describe('doctor on a real host', function () {
     assert.deepEqual(await site.rules(), []);
     process.kill(first.pid, 'SIGSTOP');
     const hung = await site.doctor();
-    assert.deepEqual(hung.findings.map(({ rule }) => rule), ['daemon-hung']);
+    assert.deepEqual(
+      hung.findings.map(({ rule }) => rule),
+      ['daemon-hung'],
+    );
     assert.match((await site.verb('status')).stdout, /does not answer within 300 ms/);
     process.kill(first.pid, 'SIGCONT');
     using second = site.serve.start({ args: ['--run-dir', join(site.serve.root, 'run2'), '--docker-socket', 'none'] });
@@ -330,10 +392,19 @@ describe('doctor on a real host', function () {
     assert.match(await run('doctor', 'web'), /^1 isthmus: state \S+: it does not exist\./);
     site.attach('ab1');
     site.attach('ab2');
-    assert.match(await run('doctor', 'nope'), /^1 isthmus: doctor nope: there is no network and no container of this name or id\./);
-    assert.match(await run('doctor', 'ab'), /^1 isthmus: container ab: ids of 2 containers begin so: ab1, ab2\. Give more of it\n$/);
+    assert.match(
+      await run('doctor', 'nope'),
+      /^1 isthmus: doctor nope: there is no network and no container of this name or id\./,
+    );
+    assert.match(
+      await run('doctor', 'ab'),
+      /^1 isthmus: container ab: ids of 2 containers begin so: ab1, ab2\. Give more of it\n$/,
+    );
     assert.match(await run('doctor', 'ab1', 'more'), /^2 error: too many arguments/);
-    assert.match(await run('doctor', '--probe-to', 'x'), /^2 error: option '--probe-to <address>' argument 'x' is invalid/);
+    assert.match(
+      await run('doctor', '--probe-to', 'x'),
+      /^2 error: option '--probe-to <address>' argument 'x' is invalid/,
+    );
     assert.match(await run('doctor', '--help'), /^0 .*Examples:.*doctor --fix/s);
   });
 });

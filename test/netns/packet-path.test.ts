@@ -11,7 +11,12 @@ const OUT: Packet = {
   ...{ family: 4, input: { name: 'isth0', index: 5 }, output: { name: 'eth0', index: 2 }, source: '10.88.0.2' },
   ...{ destination: '192.0.2.7', protocol: 6, port: 443, state: 'new', translated: false },
 };
-const REPLY: Packet = { ...OUT, input: { name: 'eth0', index: 2 }, output: { name: 'isth0', index: 5 }, state: 'established' };
+const REPLY: Packet = {
+  ...OUT,
+  input: { name: 'eth0', index: 2 },
+  output: { name: 'isth0', index: 5 },
+  state: 'established',
+};
 
 /** Rules of a chain with policy drop, and what it surely or possibly does with a packet. */
 const CASES: readonly (readonly [rules: readonly string[], packet: Packet, found: string])[] = [
@@ -79,20 +84,42 @@ describe('what chains of others do with a packet', function () {
   for (const [rules, packet, expected] of CASES)
     it(`${packet === REPLY ? 'a reply' : packet.translated ? 'a translated packet' : 'a packet'}: ${rules.join('; ') || 'policy'} → ${expected}`, () => {
       const script = [
-        ...['flush ruleset', 'table inet mine {', 'chain c1 { accept; }', 'chain c2 { jump c4; }', 'chain c3 { return; }'],
-        ...['chain c4 { drop; }', 'chain f { type filter hook forward priority 0; policy drop;', ...rules.map((rule) => `${rule};`), '}', '}'],
+        ...[
+          'flush ruleset',
+          'table inet mine {',
+          'chain c1 { accept; }',
+          'chain c2 { jump c4; }',
+          'chain c3 { return; }',
+        ],
+        ...[
+          'chain c4 { drop; }',
+          'chain f { type filter hook forward priority 0; policy drop;',
+          ...rules.map((rule) => `${rule};`),
+          '}',
+          '}',
+        ],
       ].join('\n');
-      const jumpsFirst = script.replace('chain c2 { jump c4; }', '').replace('chain c4 { drop; }', 'chain c4 { drop; }\nchain c2 { jump c4; }');
+      const jumpsFirst = script
+        .replace('chain c2 { jump c4; }', '')
+        .replace('chain c4 { drop; }', 'chain c4 { drop; }\nchain c2 { jump c4; }');
       ns.run('sh', '-ec', `nft -f - <<'EOF'\n${jumpsFirst}\nEOF`);
       assert.equal(outcome(packet), expected);
     });
 
   it('the same for extensions of iptables', () => {
-    ns.run('sh', '-ec', 'nft flush ruleset; iptables-nft -P FORWARD DROP; iptables-nft -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT');
+    ns.run(
+      'sh',
+      '-ec',
+      'nft flush ruleset; iptables-nft -P FORWARD DROP; iptables-nft -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+    );
     assert.deepEqual([outcome(OUT), outcome(REPLY)], ['drop', 'accept']);
     ns.run('iptables-nft', '-A', 'FORWARD', '-i', 'isth+', '-j', 'ACCEPT');
     assert.equal(outcome(OUT), 'accept');
-    ns.run('sh', '-ec', 'iptables-nft -F FORWARD; iptables-nft -A FORWARD -m conntrack --ctstate DNAT -j ACCEPT; iptables-nft -A FORWARD -i isth0 -j REJECT');
+    ns.run(
+      'sh',
+      '-ec',
+      'iptables-nft -F FORWARD; iptables-nft -A FORWARD -m conntrack --ctstate DNAT -j ACCEPT; iptables-nft -A FORWARD -i isth0 -j REJECT',
+    );
     assert.deepEqual([outcome(OUT), outcome({ ...OUT, translated: true })], ['drop', 'accept']);
     ns.run('sh', '-ec', 'iptables-nft -F FORWARD; iptables-nft -A FORWARD -m limit --limit 1/s -j ACCEPT');
     assert.equal(outcome(OUT), 'maybe');

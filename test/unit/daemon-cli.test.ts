@@ -40,7 +40,7 @@ describe('isthmus', () => {
     [['help', 'serve'], /^Usage: isthmus serve /],
     [
       ['serve', '--help'],
-      /--log-level <level>.*"error", "warn", "info", "debug".*--log-format <format>.*--run-dir <dir>.*env: ISTHMUS_RUN_DIR.*--state-dir <dir>.*Examples:.*isthmus serve .*SIGHUP/s,
+      /--log-level <level>.*"error",\s+"warn", "info", "debug".*--log-format <format>.*--run-dir <dir>.*env:\s+ISTHMUS_RUN_DIR.*--state-dir <dir>.*Examples:.*isthmus serve .*SIGHUP/s,
     ],
   ] as const)
     it(`${args.join(' ')} prints the help`, () => {

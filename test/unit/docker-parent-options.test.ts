@@ -26,8 +26,8 @@ function specOf(o: Options, internal = false): SpecText {
   return formatSpec(specOfDocker({ request, options: parseOptions(o), subnets: subnetsOf(request), backend: 'none' }));
 }
 
-const MACVLAN = { driver: 'macvlan', mode: 'bridge', linkInContainer: false };
-const IPVLAN = { driver: 'ipvlan', mode: 'l2', flag: 'bridge', linkInContainer: false };
+const MACVLAN = { driver: 'macvlan', mode: 'bridge', linkInContainer: false, offered: true };
+const IPVLAN = { driver: 'ipvlan', mode: 'l2', flag: 'bridge', linkInContainer: false, offered: true };
 
 describe('Docker options of macvlan and ipvlan networks', () => {
   for (const [o, expected] of [

@@ -9,6 +9,7 @@ import type { Facts, KernelFacts, PathFacts } from '../../src/shared/ops/doctor/
 import { diagnose, RULES } from '../../src/shared/ops/doctor/registry.ts';
 import type { DockerNetworkRow } from '../../src/shared/store/store.ts';
 import { attachmentOf } from '../support/core.ts';
+import { readPage } from '../support/docs.ts';
 import {
   HOST_IF,
   healthyEndpoint,
@@ -19,7 +20,6 @@ import {
   NOW,
   specWith,
 } from '../support/doctor-facts.ts';
-import { readPage } from '../support/docs.ts';
 
 type Break = (facts: Facts) => Partial<Facts>;
 
@@ -609,12 +609,19 @@ describe('doctor: rules', () => {
   }
 
   it('show what many containers have in common as one finding', () => {
-    const lacks = Array.from({ length: 1000 }, (_, i) => ({ part: healthyEndpoint(`c${i}`), ops: [], entries: [ENTRY] }));
+    const lacks = Array.from({ length: 1000 }, (_, i) => ({
+      part: healthyEndpoint(`c${i}`),
+      ops: [],
+      entries: [ENTRY],
+    }));
     const found = diagnose({ ...healthyFacts(), lacks });
     assert.equal(found.length, 1000);
     const [one, ...more] = collapse(found);
     assert.equal(more.length, 0);
-    assert.match(`${one?.subject}: ${one?.what}`, /^1000 times in network web: container c0 eth0: 1 entry .* \(and 999 more;/);
+    assert.match(
+      `${one?.subject}: ${one?.what}`,
+      /^1000 times in network web: container c0 eth0: 1 entry .* \(and 999 more;/,
+    );
     assert.equal(collapse(found.slice(0, 3)).length, 3);
   });
 

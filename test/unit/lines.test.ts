@@ -15,12 +15,25 @@ describe('lines for a terminal', () => {
   });
 
   it('align values, and leave empty ones out', () => {
-    assert.equal(formatPairs([['A', 'x'], ['Long', 'y'], ['No', '']], 80), 'A:     x\nLong:  y\n');
+    assert.equal(
+      formatPairs(
+        [
+          ['A', 'x'],
+          ['Long', 'y'],
+          ['No', ''],
+        ],
+        80,
+      ),
+      'A:     x\nLong:  y\n',
+    );
     const wide = 'value '.repeat(6).trim();
     assert.equal(formatPairs([['A', wide]], 24), 'A:  value value value\n    value value value\n');
   });
 
   it('are as wide as the terminal; without one as they are', () => {
-    assert.deepEqual([terminalWidth({ columns: 40 }), terminalWidth({}), terminalWidth({ columns: 3 })], [40, Number.POSITIVE_INFINITY, 20]);
+    assert.deepEqual(
+      [terminalWidth({ columns: 40 }), terminalWidth({}), terminalWidth({ columns: 3 })],
+      [40, Number.POSITIVE_INFINITY, 20],
+    );
   });
 });

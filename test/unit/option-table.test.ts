@@ -14,7 +14,22 @@ const HEAD = ['option', 'CNI', 'Docker: `-o`', '`isthmus network create`'];
 /** Drivers that take no options of their own; Docker's `-o` of a bridge is accepted with `null`, and of no effect. */
 const WITHOUT_OPTIONS = ['host', 'null'];
 /** One of these is a value of each option. */
-const VALUES = ['true', '1', '1400', 'eth0', '10.0.0.9', 'fd00::9', 'nat', 'bridge', 'shared', 'l2'];
+const VALUES = [
+  'true',
+  '1',
+  '1400',
+  'eth0',
+  '10.0.0.9',
+  'fd00::9',
+  'nat',
+  'bridge',
+  'shared',
+  'l2',
+  '/opt/cni/bin',
+  'A=b',
+];
+/** What a driver cannot do without. */
+const NEEDED: Readonly<Record<string, Readonly<Record<string, string>>>> = { cni: { conf: 'web' } };
 
 describe('the table of drivers and their options', () => {
   it(`is in ${PAGE} as the parsers of both camps have it (UPDATE_GOLDEN=1 writes it)`, () => {
@@ -31,7 +46,7 @@ describe('the table of drivers and their options', () => {
 
 function rows(): string[][] {
   const drivers = Object.keys(KEYS_OF);
-  const inDocker = drivers.filter((driver) => accepts({ driver }));
+  const inDocker = [...drivers, 'cni'].filter((driver) => accepts({ driver, ...NEEDED[driver] }));
   const cell = (names: readonly string[]): string => (names.length === 0 ? '–' : names.join(', '));
   const cniKeys = [...new Set(Object.values(KEYS_OF).flat())];
   const dockerKeys = [...Object.values(DOCKER_KEYS), ...OWN_KEYS].filter((key) => key !== 'driver');
@@ -48,7 +63,7 @@ function rows(): string[][] {
 }
 
 function takes(driver: string, key: string): boolean {
-  return VALUES.some((value) => accepts({ driver, [key]: value }));
+  return VALUES.some((value) => accepts({ driver, ...NEEDED[driver], [key]: value }));
 }
 
 function accepts(options: Readonly<Record<string, string>>): boolean {

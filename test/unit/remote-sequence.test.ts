@@ -168,7 +168,11 @@ describe('a pod on a network of a plugin', () => {
     assert.equal((await detachEndpoint(plugins, attached.facts, stay)).error, undefined);
     // The recorded plugin refuses a second deletion: "Cannot find device".
     const again = { ...attached.facts, joined: 'no', addresses: [] } as const;
-    assert.deepEqual(await detachEndpoint(plugins, again, stay), { left: undefined, error: undefined, isRefused: false });
+    assert.deepEqual(await detachEndpoint(plugins, again, stay), {
+      left: undefined,
+      error: undefined,
+      isRefused: false,
+    });
     await removeNetwork(plugins, facts);
   });
 
@@ -366,7 +370,11 @@ describe('a pod on a network of a plugin', () => {
       const last = notes.at(-1) ?? assert.fail('nothing is noted');
       assert.deepEqual([last.created, last.joined, last.addresses], ['yes', 'no', []]);
       server.instead = undefined;
-      assert.deepEqual(await detachEndpoint(plugins, last, stay), { left: undefined, error: undefined, isRefused: false });
+      assert.deepEqual(await detachEndpoint(plugins, last, stay), {
+        left: undefined,
+        error: undefined,
+        isRefused: false,
+      });
       await removeNetwork(plugins, facts);
       isEmpty();
     });
@@ -400,7 +408,11 @@ describe('a pod on a network of a plugin', () => {
     assert.deepEqual(left, { ...attached.facts, joined: 'no', addresses: [] });
     server.instead = undefined;
     server.received.length = 0;
-    assert.deepEqual(await detachEndpoint(plugins, left ?? assert.fail(), stay), { left: undefined, error: undefined, isRefused: false });
+    assert.deepEqual(await detachEndpoint(plugins, left ?? assert.fail(), stay), {
+      left: undefined,
+      error: undefined,
+      isRefused: false,
+    });
     assert.deepEqual(server.methods(), ['DeleteEndpoint']);
   });
 

@@ -12,8 +12,10 @@ Writes the file of the cluster, after checking it as the daemon does. The daemon
 host creates the cluster. docs/overlay.md describes every key.
 
 Examples:
-  isthmus cluster join --name prod --etcd https://10.0.0.1:2379,https://10.0.0.2:2379 \\
-    --ca /etc/isthmus/ca.pem --cert /etc/isthmus/host.pem --key /etc/isthmus/host.key --underlay eth1
+  isthmus cluster join --name prod --underlay eth1 \\
+    --etcd https://10.0.0.1:2379,https://10.0.0.2:2379 \\
+    --ca /etc/isthmus/ca.pem --cert /etc/isthmus/host.pem \\
+    --key /etc/isthmus/host.key
   isthmus cluster join --name lab --etcd http://192.0.2.1:2379     without TLS, by the address of the default route
   isthmus cluster join --name lab --zookeeper 192.0.2.1:2181       with ZooKeeper, for up to 1,000 endpoints on a network
   systemctl restart isthmus

@@ -15,7 +15,8 @@ OUTBOX is the number of changes that the store has not confirmed yet.
 
 Examples:
   isthmus cluster status
-  isthmus cluster status -o json | jq -r '.members[] | select(.state == "silent") | .name'
+  isthmus cluster status -o json |
+    jq -r '.members[] | select(.state == "silent") | .name'
 `;
 
 const FORGET_EXAMPLES = `

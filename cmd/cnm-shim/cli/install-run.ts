@@ -9,10 +9,23 @@ import { readPayload } from '../install/payload.ts';
 import type { Step } from '../install/plan.ts';
 import { backupOf } from '../install/record.ts';
 import { runCommand } from '../install/services.ts';
-import type { InstallVerbOptions, RootOptions, UninstallVerbOptions } from './install.ts';
 import { dockerNames } from './names.ts';
-import { printJson } from './output.ts';
+import { type OutputOptions, printJson } from './output.ts';
 import { hasState, openState } from './state.ts';
+
+interface RootOptions extends OutputOptions {
+  readonly root: string;
+  readonly dryRun?: true;
+}
+
+export interface InstallVerbOptions extends RootOptions {
+  readonly names?: readonly string[];
+  readonly daemon?: boolean;
+}
+
+export interface UninstallVerbOptions extends RootOptions {
+  readonly force?: true;
+}
 
 const STATE_DIR = '/var/lib/isthmus';
 const STDOUT = 1;

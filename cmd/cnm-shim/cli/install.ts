@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { nearest } from '../../../src/shared/config/nearest.ts';
 import { NAMES } from '../install/items.ts';
-import { addOutput, type OutputOptions } from './output.ts';
+import type { InstallVerbOptions, UninstallVerbOptions } from './install-run.ts';
+import { addOutput } from './output.ts';
 import { absolutePath } from './state.ts';
 
 const EXAMPLES = `
@@ -27,20 +28,6 @@ Examples:
   isthmus uninstall --dry-run                    shows the steps, and changes nothing
   isthmus uninstall --force                      although containers use it
 `;
-
-export interface RootOptions extends OutputOptions {
-  readonly root: string;
-  readonly dryRun?: true;
-}
-
-export interface InstallVerbOptions extends RootOptions {
-  readonly names?: readonly string[];
-  readonly daemon?: boolean;
-}
-
-export interface UninstallVerbOptions extends RootOptions {
-  readonly force?: true;
-}
 
 /** Adds the verbs `install` and `uninstall` to `program`. */
 export function addInstall(program: Command): void {

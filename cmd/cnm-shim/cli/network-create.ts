@@ -4,7 +4,6 @@ import { invalid } from '../../../src/shared/config/invalid.ts';
 import type { RangeConfig } from '../../../src/shared/config/ipam-ranges.ts';
 import { nearest } from '../../../src/shared/config/nearest.ts';
 import { formatRangeConfig, type NetworkSpec } from '../../../src/shared/config/network-spec.ts';
-import type { RemotePool } from '../../../src/shared/config/remote.ts';
 import { createNetwork } from '../../../src/shared/core/networks/create-network.ts';
 import { isUsed } from '../../../src/shared/core/networks/record.ts';
 import { defaultCandidates } from '../../../src/shared/core/pools/candidates.ts';
@@ -12,16 +11,15 @@ import { type PoolCandidate, releasePool, requestPool } from '../../../src/share
 import { subnetOf } from '../../../src/shared/core/pools/rows.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
-import { type Family, formatAddr } from '../../../src/shared/model/addr.ts';
-import { given } from '../../../src/shared/model/given.ts';
+import type { Family } from '../../../src/shared/model/addr.ts';
 import { OPERATOR, sameHolder } from '../../../src/shared/model/owned.ts';
-import { contains, formatPrefix, type Prefix, parsePrefix } from '../../../src/shared/model/prefix.ts';
 import { PREDEFINED } from '../../../src/shared/ops/networks.ts';
 import { configuredNetworks, specOfElement } from '../../../src/shared/runtime/configured-network.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
 import { dockerNames, shortId } from './names.ts';
-import { parseAddressPools, readOptions } from './network-options.ts';
-import { readSubnets, type SubnetOptions } from './network-subnets.ts';
+import { NETWORK_KEYS, parseAddressPools, readOptions } from './network-options.ts';
+import { type RemoteSpecOptions, remoteSpec } from './network-remote.ts';
+import { readSubnets } from './network-subnets.ts';
 import { addStateDir, collected, openOrCreateState, type StateOptions } from './state.ts';
 
 export const DRIVERS = ['bridge', 'null', 'remote'];
@@ -32,24 +30,23 @@ through docker network create -d isthmus --ipam-driver isthmus --ipam-opt networ
 For a network that a CNI configuration file describes, or that pods or Docker created, give only its name: create keeps
 it unchanged, and it also exists when its users have left.
 
+--opt takes these keys of a CNI configuration (isthmus.conflist(5)): ${NETWORK_KEYS.join(', ')}.
+
 Examples:
   isthmus network create web                       a free subnet, masqueraded
   isthmus network create web --ipv6                one of each family
-  isthmus network create web --subnet 10.88.0.0/16 --gateway 10.88.0.1 --subnet fd00:88::/64
+  isthmus network create web --subnet 10.88.0.0/16 --subnet fd00:88::/64
   isthmus network create db --internal             nothing in or out
+  isthmus network create web --if-not-exists       for scripts that run again
   isthmus network create wv --driver remote --plugin weave --ipam weave
-                                                   a network of a Docker plugin, with its options as --opt
+                                                   of a Docker plugin
   isthmus network create lab --opt bridge=lab0 --opt mtu=1400 --opt icc=false
                                                    keys of a CNI configuration
 `;
 
-interface CreateOptions extends StateOptions, SubnetOptions {
+interface CreateOptions extends StateOptions, RemoteSpecOptions {
   readonly driver?: string;
-  readonly plugin?: string;
-  readonly ipam?: string;
-  readonly ipv6?: boolean;
-  readonly internal?: boolean;
-  readonly opt?: readonly string[];
+  readonly ifNotExists?: boolean;
   readonly addressPool?: readonly PoolCandidate[];
 }
 
@@ -65,7 +62,8 @@ export function addCreate(network: Command): void {
     .option('--ip-range <cidr>', 'part of a subnet to take addresses from', collected)
     .option('--ipv6', 'an IPv6 subnet too; default: a free one')
     .option('--internal', 'nothing is forwarded in or out')
-    .option('--opt <key=value>', 'a key of a CNI configuration', collected)
+    .option('--opt <key=value>', 'a key of a CNI configuration; see below', collected)
+    .option('--if-not-exists', 'succeed where isthmus has created one of this name, and leave it as it is')
     .addOption(
       new Option('--address-pool <pool>', 'pool of free subnets, as for isthmus serve')
         .env('ISTHMUS_ADDRESS_POOLS')
@@ -74,10 +72,17 @@ export function addCreate(network: Command): void {
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, options: CreateOptions) => {
       await using core = openOrCreateState(options);
-      await assertNew(core, name);
-      await make(core, name, options);
+      if (options.ifNotExists !== true || !isOperators(core, name)) {
+        await assertNew(core, name);
+        await make(core, name, options);
+      }
       console.log(name);
     });
+}
+
+/** True for a network that this verb has created. */
+function isOperators({ store }: CallCore, name: string): boolean {
+  return store.networks.get(name)?.holders?.some((holder) => sameHolder(holder, OPERATOR)) === true;
 }
 
 /** Throws NetError if the name is invalid or taken. */
@@ -85,9 +90,10 @@ async function assertNew(core: CallCore, name: string): Promise<void> {
   const { store } = core;
   parseNetworkName(name);
   const predefined = PREDEFINED.some((known) => known.name === name);
-  if (predefined || store.networks.get(name)?.holders?.some((holder) => sameHolder(holder, OPERATOR))) {
+  if (predefined || isOperators(core, name)) {
     const what = predefined ? 'a network of this name is predefined' : 'there is a network of this name';
-    throw fault.exists('network', name, what, 'Choose another name');
+    const hint = predefined ? 'Choose another name' : 'Choose another name, or add --if-not-exists';
+    throw fault.exists('network', name, what, hint);
   }
   const { networks } = await dockerNames(core);
   const docker = store.dockerNetworks.list().find(({ id, network }) => networks.get(id) === name && network !== name);
@@ -169,47 +175,6 @@ function specFor(name: string, { internal, opt }: CreateOptions, subnets: readon
   const spec = specOfElement(document);
   if (spec === undefined) throw new Error('a configuration of driver bridge makes a network');
   return spec;
-}
-
-/** The spec that the equivalent CNI configuration of driver `remote` gives. Its options are the plugin's. */
-function remoteSpec(name: string, options: CreateOptions): NetworkSpec {
-  const { plugin, ipam, internal, ipv6, opt = [] } = options;
-  const document = documentOf({
-    ...{ cniVersion: '1.1.0', name, type: 'isthmus', driver: 'remote', plugin },
-    options: Object.fromEntries(opt.map(readPluginOption)),
-    ...(internal === true ? { internal } : {}),
-    ...(ipam === undefined ? {} : { ipam: { type: 'remote', plugin: ipam, pools: poolsOf(options, ipv6 === true) } }),
-  });
-  const subnet = options.subnet?.[0];
-  if (ipam === undefined && subnet !== undefined)
-    throw invalid('--subnet', subnet, 'there is no IPAM plugin to request it from', 'Add --ipam, or leave it out');
-  const spec = specOfElement(document);
-  if (spec === undefined) throw new Error('a configuration of driver remote makes a network');
-  return spec;
-}
-
-/** Without a subnet of a family, the plugin chooses it. */
-function poolsOf(options: CreateOptions, ipv6: boolean): RemotePool[] {
-  const pools = readSubnets(options).map(({ subnet, gateway }): RemotePool => {
-    const address = gateway === undefined ? undefined : formatAddr(gateway);
-    const part = (options.ipRange ?? []).find((text) => isWithin(text, subnet));
-    const { family } = subnet.addr;
-    return { family, subnet: formatPrefix(subnet), ...given({ gateway: address, ipRange: part }) };
-  });
-  const families: Family[] = pools.length === 0 ? [4] : [];
-  if (ipv6 && !pools.some(({ family }) => family === 6)) families.push(6);
-  return [...pools, ...families.map((family) => ({ family }))];
-}
-
-function isWithin(text: string, subnet: Prefix): boolean {
-  const addr = parsePrefix(text)?.addr;
-  return addr !== undefined && contains(subnet, addr);
-}
-
-function readPluginOption(text: string): [string, string] {
-  const equals = text.indexOf('=');
-  if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)];
-  throw invalid('--opt', text, 'it has no value', 'Write --opt KEY=VALUE');
 }
 
 function assertNoPlugin({ plugin, ipam }: CreateOptions, what: string): void {

@@ -6,7 +6,7 @@ import { BITS } from '../../../src/shared/model/addr.ts';
 import { firstOf, parsePrefix } from '../../../src/shared/model/prefix.ts';
 
 /** Keys of a CNI configuration that describe the network, not one endpoint, and have no option of their own here. */
-const KEYS: readonly string[] = [
+export const NETWORK_KEYS: readonly string[] = [
   ...['bridge', 'mtu', 'isGateway', 'forceAddress', 'hairpinMode', 'promiscMode', 'vlan', 'vlanTrunk'],
   ...['preserveDefaultVlan', 'macspoofchk', 'spoofGuard', 'enabledad', 'portIsolation', 'icc'],
   ...['ipMasq', 'nonMasqueradeCIDRs', 'outboundAddr4', 'outboundAddr6', 'ingressPolicy', 'firewall'],
@@ -36,9 +36,9 @@ function readOption(text: string): [string, unknown] {
   const value = text.slice(equals + 1);
   const instead = SAID.get(key);
   if (instead !== undefined) throw invalid('--opt', text, `${instead} says that`, 'See --help');
-  if (!KEYS.includes(key)) {
-    const near = nearest(key, [...KEYS]);
-    const hint = near === undefined ? `Use one of ${KEYS.join(', ')}` : `Did you mean ${near}?`;
+  if (!NETWORK_KEYS.includes(key)) {
+    const near = nearest(key, [...NETWORK_KEYS]);
+    const hint = near === undefined ? `Use one of ${NETWORK_KEYS.join(', ')}` : `Did you mean ${near}?`;
     throw invalid('--opt', text, 'networks have no such key', hint);
   }
   if (equals < 0 || value === '') throw invalid('--opt', text, 'it has no value', `Write --opt ${key}=VALUE`);

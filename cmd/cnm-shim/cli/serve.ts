@@ -52,11 +52,9 @@ Examples:
   isthmus serve --log-format json             one JSON object a line, for a log collector
   isthmus serve --log-level debug             also why a call was left to the stand-alone plugin
   isthmus serve --docker-socket none          no Docker, CNI only
-  isthmus serve --address-pool base=10.99.0.0/16,size=24 --address-pool base=fd00:99::/48,size=64
-                                              subnets for "docker network create" without --subnet
+  isthmus serve --address-pool base=10.99.0.0/16,size=24    subnets for "docker network create" without --subnet
   isthmus serve --metrics 127.0.0.1:9464      for Prometheus; the control socket has them anyway
-  isthmus serve --run-dir /tmp/a --state-dir /tmp/b
-                                              beside another daemon; launchers find it by ISTHMUS_RUN_DIR=/tmp/a
+  isthmus serve --run-dir /tmp/a --state-dir /tmp/b    beside another daemon; launchers find it by ISTHMUS_RUN_DIR=/tmp/a
 
 Signals:
   SIGTERM, SIGINT   finish the calls in progress (30 s at most) and end; a second one ends at once

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import manifest from '../../../package.json' with { type: 'json' };
 import { networkTitle } from '../../../src/shared/model/attachment.ts';
-import { type EndpointCount, type NetworkStatus, readStatus, type StatusInfo } from '../../../src/shared/ops/status.ts';
+import { readStatus } from '../../../src/shared/ops/status.ts';
+import type { EndpointCount, NetworkStatus, StatusInfo } from '../../../src/shared/ops/status-info.ts';
 import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { formatPairs, terminalWidth, wrap } from '../../../src/shared/ui/lines.ts';
 import { formatTable } from '../../../src/shared/ui/table.ts';
@@ -121,8 +122,10 @@ function socketText({ sockets }: StatusInfo['daemon']): string {
   return [`cni ${sockets.cni}`, ...(sockets.docker === undefined ? [] : [`docker ${sockets.docker}`])].join('; ');
 }
 
-function filterText({ entries, missing }: StatusInfo['filters'][number]): string {
-  return missing === 0 ? `all of ${entries} entries are there` : `${missing} of ${entries} entries are missing`;
+function filterText({ entries, checked, missing }: StatusInfo['filters'][number]): string {
+  if (missing > 0) return `${missing} of ${checked} entries are missing`;
+  if (checked < entries) return `${checked} of ${entries} entries were looked at, and are there`;
+  return `all of ${entries} entries are there`;
 }
 
 function countText({ camp, ready, unfinished }: EndpointCount): string {

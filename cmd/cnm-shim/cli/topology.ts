@@ -12,7 +12,7 @@ Examples:
   isthmus topology                      a tree of networks, containers and ports
   isthmus topology --web                the same as a live page in a browser, on 127.0.0.1:8190
   isthmus topology --web --listen 127.0.0.1:0
-  isthmus topology -o json | jq -r '.networks[].endpoints[] | select(.problem) | .title'
+  isthmus topology -o json | jq -r '.networks[].endpoints[].problem // empty'
 `;
 
 const STDOUT = 1;

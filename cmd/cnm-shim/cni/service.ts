@@ -1,6 +1,7 @@
 import { closeSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { namesFiles } from '../../../src/shared/config/document.ts';
+import { missingRules } from '../../../src/shared/core/missing-rules.ts';
 import { type Reconciled, reconcile } from '../../../src/shared/core/reconcile.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Host } from '../../../src/shared/host/host.ts';
@@ -96,6 +97,12 @@ export class CniService implements Disposable {
     } finally {
       await this.resident.held.reconcile(core.store);
     }
+  }
+
+  /** How many packet filter entries the records need and the host lacks. */
+  async missingRules(): Promise<number> {
+    using core = this.resident.open({ log: this.#log });
+    return (await missingRules(core, sleep)).length;
   }
 
   /** Why the stand-alone plugin must answer the call; undefined if the daemon can. */

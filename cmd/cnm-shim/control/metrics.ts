@@ -1,20 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Histogram, MetricObjectWithValues, MetricValueWithName, Registry } from 'prom-client';
 import manifest from '../../../package.json' with { type: 'json' };
-import { countMissingRules, type Figures, figuresOf } from '../../../src/shared/ops/figures.ts';
+import { asNetError } from '../../../src/shared/errors/net-error.ts';
+import { type Figures, figuresOf } from '../../../src/shared/ops/figures.ts';
 import { type DaemonFacts, statusOf } from './status.ts';
 import { BOUNDS, type Counted } from './tally.ts';
 
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
-
-/** Milliseconds for which a count of missing rules holds: it compares every rule, and who removes one is heard anyway. */
-const RULES_MS = 60_000;
-
-/** What the daemon has to read for the metrics; each is undefined if that failed. */
-interface Read {
-  readonly figures: Figures | undefined;
-  readonly missing: number | undefined;
-}
 
 type Client = typeof import('prom-client');
 type Labels = Readonly<Record<string, string>>;
@@ -22,29 +13,23 @@ type Sample = readonly [value: number, labels?: Labels];
 
 /** The metrics in Prometheus' text format. Loads the package that formats them: most daemons are never asked. */
 export async function metricsText(facts: DaemonFacts): Promise<string> {
-  const [client, read] = await Promise.all([import('prom-client'), readState(facts)]);
+  const [client, figures] = await Promise.all([import('prom-client'), readState(facts)]);
   const registry = new client.Registry();
   addHistograms(client, registry, facts);
   addStatus(client, registry, facts);
-  addState(client, registry, read);
+  addState(client, registry, figures, facts.missingRules());
   return await registry.metrics();
 }
 
-let rules: { readonly at: number; readonly missing: Promise<number | undefined> } | undefined;
-
-async function readState({ core: open, log }: DaemonFacts): Promise<Read> {
-  const failed = (thrown: unknown): undefined => void log.warn('metrics.failed', { error: String(thrown) });
-  const reading = async <T>(read: (core: ReturnType<DaemonFacts['core']>) => Promise<T>): Promise<T | undefined> => {
-    try {
-      await using core = open();
-      return await read(core);
-    } catch (thrown) {
-      return failed(thrown);
-    }
-  };
-  if (rules === undefined || performance.now() - rules.at > RULES_MS)
-    rules = { at: performance.now(), missing: reading((core) => countMissingRules(core, sleep)) };
-  return { figures: await reading(figuresOf), missing: await rules.missing };
+/** Undefined if the state cannot be read now. */
+async function readState({ core: open, log }: DaemonFacts): Promise<Figures | undefined> {
+  try {
+    await using core = open();
+    return figuresOf(core);
+  } catch (thrown) {
+    log.warn('metrics.failed', { error: asNetError(thrown, 'metrics').message });
+    return undefined;
+  }
 }
 
 function addHistograms(client: Client, registry: Registry, { operations: { tally } }: DaemonFacts): void {
@@ -116,13 +101,15 @@ function addStatus(client: Client, registry: Registry, facts: DaemonFacts): void
   restored.inc(facts.operations.tally.restored);
 }
 
-function addState(client: Client, registry: Registry, { figures, missing }: Read): void {
+function addState(client: Client, registry: Registry, figures: Figures | undefined, missing: number | undefined): void {
   const gauge = gauges(client, registry);
   gauge('isthmus_state_readable', '1 if the daemon can read its state; otherwise metrics below are absent.', [
     [figures === undefined ? 0 : 1],
   ]);
   if (missing !== undefined)
-    gauge('isthmus_rules_missing', 'Packet filter entries that the records need and the host lacks.', [[missing]]);
+    gauge('isthmus_rules_missing', 'Packet filter entries that the last reconciliation could not restore.', [
+      [missing],
+    ]);
   if (figures === undefined) return;
   const { endpoints, networks, halfDone } = figures;
   gauge('isthmus_endpoints', 'Interfaces of containers on record.', [

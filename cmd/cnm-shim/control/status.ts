@@ -34,6 +34,8 @@ export interface DaemonFacts {
   readonly operations: Operations;
   readonly loop: LoopWatch;
   readonly calls: () => Calls;
+  /** Packet filter entries that were missing after the last pass; undefined if that is not known. */
+  readonly missingRules: () => number | undefined;
   /** The caller disposes of it. */
   readonly core: () => CallCore;
   readonly log: Logger;

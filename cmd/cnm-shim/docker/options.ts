@@ -94,8 +94,8 @@ export function parseOptions(generic: TextMap): DockerOptions {
   const trusted = trustedIn(pick(generic, DOCKER_KEYS.trusted));
   const size = mtu && mtuOf(mtu);
   const driver = driverNamed(pick(generic, 'driver'));
-  const overlay = overlayChoice(generic, driver);
   const parented = parentChoice(generic, driver);
+  const overlay = overlayChoice(generic, driver);
   const list = listChoice(generic, driver);
   return {
     driver,

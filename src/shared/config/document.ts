@@ -18,8 +18,9 @@ export interface Document {
   readonly text?: string;
 }
 
-/** Parses the JSON of a configuration. Throws NetError `decode` unless it is an object. */
-export function parseDocument(text: string): Document {
+/** Parses the JSON of a configuration. Throws NetError `decode` unless it is an object; `source` is where it is from. */
+export function parseDocument(text: string, source = 'stdin'): Document {
+  const decodeError = (what: string, hint: string): NetError => fault.decode('config', source, what, hint);
   if (text.trim() === '') {
     throw decodeError('is empty', 'Write the network configuration to it, as JSON');
   }
@@ -127,8 +128,4 @@ export function parseNetworkName(name: unknown): string {
     name === undefined ? 'is missing' : 'is not a network name',
     'Start with a letter or digit; then letters, digits, "_", "." and "-"; 128 characters at most',
   );
-}
-
-function decodeError(what: string, hint: string): NetError {
-  return fault.decode('config', 'stdin', what, hint);
 }

@@ -1,8 +1,8 @@
 import type { Core } from '../core/core.ts';
-import { missingRules } from '../core/missing-rules.ts';
+import { capacity } from '../ipam/ranges.ts';
 import type { Family } from '../model/addr.ts';
-import type { PartCount } from '../store/store.ts';
-import { type SubnetInfo, subnetsOf } from './networks.ts';
+import { firstHost, firstOf, lastOf } from '../model/prefix.ts';
+import type { NetworkRow, PartCount } from '../store/store.ts';
 
 /** What the state has, in numbers. */
 export interface Figures {
@@ -28,7 +28,7 @@ export interface AddressFigures {
 }
 
 /** Reads no endpoint: as fast with a thousand as with one. */
-export async function figuresOf(core: Core): Promise<Figures> {
+export function figuresOf(core: Core): Figures {
   const parts = core.store.endpoints.count();
   const rows = core.store.networks.list();
   const sum = (wanted: (part: PartCount) => boolean): number =>
@@ -37,8 +37,7 @@ export async function figuresOf(core: Core): Promise<Figures> {
     sum((part) => part.role === 'interface' && part.camp === camp);
   const networks: NetworkFigures[] = [];
   for (const row of rows) {
-    const subnets = await subnetsOf(core, row);
-    const addresses = ([4, 6] as const).flatMap((family) => addressesOf(subnets, family) ?? []);
+    const addresses = ([4, 6] as const).flatMap((family) => addressesOf(core, row, family) ?? []);
     networks.push({ name: row.name, driver: row.driver, addresses });
   }
   return {
@@ -49,17 +48,18 @@ export async function figuresOf(core: Core): Promise<Figures> {
 }
 
 /** Undefined if Isthmus assigns none of this family. */
-function addressesOf(subnets: readonly SubnetInfo[], family: Family): AddressFigures | undefined {
-  const counted = subnets.filter(
-    ({ subnet, leased }) => leased !== undefined && subnet.includes(':') === (family === 6),
-  );
-  if (counted.length === 0) return undefined;
-  const used = counted.reduce((total, { leased = 0 }) => total + leased, 0);
-  const free = counted.reduce((total, { size, leased = 0 }) => total + Math.max(0, size - leased), 0);
+function addressesOf({ store }: Core, { spec }: NetworkRow, family: Family): AddressFigures | undefined {
+  const scope = spec?.scope;
+  const ranges = (spec?.ranges.flat() ?? []).filter(({ subnet }) => subnet.addr.family === family);
+  if (scope === undefined || ranges.length === 0) return undefined;
+  let [used, free] = [0, 0];
+  for (const range of ranges) {
+    const [first, last] = [firstOf(range.subnet), lastOf(range.subnet)];
+    const gateway = range.gateway ?? firstHost(range.subnet);
+    const leased = store.leases.count(scope, first, last);
+    const size = Number(capacity([{ rangeStart: first, rangeEnd: last, ...range, gateway }], [gateway]));
+    used += leased;
+    free += Math.max(0, size - leased);
+  }
   return { family, used, free };
-}
-
-/** How many entries of the packet filter the records need and the host lacks. */
-export async function countMissingRules(core: Core, wait: (ms: number) => Promise<unknown>): Promise<number> {
-  return (await missingRules(core, wait)).length;
 }

@@ -30,12 +30,10 @@ export type GatewayMode = 'nat' | 'nat-unprotected' | 'routed' | 'isolated';
 
 /** A Docker network, by its id: what later calls need, since dockerd sends it only once. Survives reboots. */
 export interface DockerNetworkRow {
-  /** NetworkID. */
   readonly id: string;
   /** Its Network: `docker-<12 hex digits of the id>`, or the one that it shares. */
   readonly network: string;
   readonly driver: 'bridge' | 'null' | 'overlay' | 'macvlan' | 'ipvlan' | 'cni';
-  /** With driver `cni`. */
   readonly list?: ListFacts;
   /** The CreateNetwork request, as JSON with sorted keys: repeating the same request succeeds. */
   readonly request: string;

@@ -79,7 +79,7 @@ function deviceOf({ link, carried }: ListedEndpoint, view: View): string | undef
 }
 
 /** Throws NetError `unknown-container` unless CreateEndpoint has been answered in this boot. */
-export function readyListed({ store, host }: Core, attachment: Attachment): ListedEndpoint {
+function readyListed({ store, host }: Core, attachment: Attachment): ListedEndpoint {
   const row = listedEndpoint(store.notes, attachment);
   if (row?.progress === 'ready' && row.bootId === host.identity.bootId) return row;
   const { containerId, network } = attachment;

@@ -5,7 +5,7 @@ import type { AddressSource, Core, IpamResult } from '../../core/core.ts';
 import type { EndpointReport } from '../../core/requests.ts';
 import { given } from '../../model/given.ts';
 import { isOverlay, joinOverlay } from './overlay.ts';
-import { addRemote, type RemoteTarget } from './remote.ts';
+import { addRemote, type RemoteTarget, unpublish } from './remote.ts';
 import type { PluginCall } from './request.ts';
 import { formatResult } from './result.ts';
 import { type EndpointTarget, type LoneTarget, targetOf } from './targets.ts';
@@ -26,7 +26,10 @@ export async function add(call: PluginCall, core: Core): Promise<unknown> {
       return await addLone(call, core, target, previous);
     case 'remote': {
       const report = await addRemote(call, core, target);
-      return await answered(call, core, target, report, previous);
+      return await answered(call, core, target, report, previous).catch(async (thrown: unknown) => {
+        await unpublish(call, core);
+        throw thrown;
+      });
     }
     case 'addresses': {
       const { addresses, routes, dns } = await addressesOf(target.source, core);

@@ -99,8 +99,8 @@ export async function answer(caller: Caller): Promise<Answer> {
   }
 }
 
-/** Loads plugins of a chain on demand. */
-async function handlersOf(plugin: PluginName): Promise<Handlers> {
+/** Returns the commands of a plugin. Loads plugins of a chain on demand. */
+export async function handlersOf(plugin: PluginName): Promise<Handlers> {
   if (!isChained(plugin)) return HANDLERS;
   const { chainedHandlers } = await import('./chained.ts');
   return chainedHandlers(plugin);

@@ -87,8 +87,8 @@ export async function addRemote(
   }
 }
 
-/** What DEL deletes besides the interface, before it. Accepts absence. */
-export async function unpublish(call: RemovalCall, core: Core): Promise<NetError[]> {
+/** Deletes the published ports. Accepts absence; returns all failures. */
+export async function unpublish(call: PluginCall | RemovalCall, core: Core): Promise<NetError[]> {
   const part = { attachment: attachmentOf(call), role: portsRole, ...given({ when: stampedBy(call) }) } as const;
   if (core.store.endpoints.get(part.attachment, portsRole) === undefined) return [];
   return await deleteChained(core, part, call.variables.netns);

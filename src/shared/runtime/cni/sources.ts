@@ -18,6 +18,8 @@ export function addressSource(call: Call, ipam: IpamConfig, owner: Attachment, c
     const wanted = { network: networkOfPools(owner.network, ipam), requested, routes };
     return pluggedAddresses(core, { ...plugging(call, owner), wanted });
   }
+  if (core.foreignIpam !== undefined && (ipam.kind === 'dhcp' || ipam.kind === 'delegate'))
+    return core.foreignIpam(ipam.kind === 'dhcp' ? ipam.kind : ipam.type);
   if (ipam.kind === 'dhcp') return dhcpSource(core, { ...surroundings(call, owner), options: ipam });
   return ipam.kind === 'delegate' ? delegate(call, ipam.type) : localSource(ipam, owner, core);
 }

@@ -1,0 +1,75 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { extname, join } from 'node:path';
+import { LIMITS } from '../../src/shared/config/limits.ts';
+import { type Validated, validate } from '../../src/shared/config/validate.ts';
+import { fault } from '../../src/shared/errors/fault.ts';
+import { visible } from '../../src/shared/model/visible.ts';
+import { pluginName } from '../../src/shared/runtime/cni/names.ts';
+import { writeAll } from '../../src/shared/runtime/cni/respond.ts';
+import { type OutputOptions, printJson } from './cli/output.ts';
+
+/** The extensions that libcni reads. */
+const EXTENSIONS: readonly string[] = ['.conf', '.conflist', '.json'];
+/** IPAM plugins whose keys are those of the built-in ones, whoever answers to their names. */
+const OWN_IPAM: readonly string[] = ['dhcp', 'host-local', 'static'];
+
+/** Checks the files, and prints what is wrong with them. Returns the exit code. */
+export function validateFiles(paths: readonly string[], { output, format = output }: OutputOptions): number {
+  const results = paths.flatMap(filesOf).map((file) => ({ file, ...validateFile(file) }));
+  const isValid = results.every(({ findings }) => findings.length === 0);
+  if (format === 'json') printJson(results);
+  else
+    writeAll(
+      1,
+      results
+        .flatMap(linesOf)
+        .map((line) => `${visible(line)}\n`)
+        .join(''),
+    );
+  return isValid ? 0 : 1;
+}
+
+function validateFile(file: string): Validated {
+  const nameOf = (type: string) => {
+    const name = pluginName(type);
+    return name === type ? name : undefined;
+  };
+  return validate(textOf(file), nameOf, (type) => OWN_IPAM.includes(type));
+}
+
+function linesOf({ file, findings, network, checked, unchecked }: Validated & { readonly file: string }): string[] {
+  const others = unchecked.map((type) => `${file}: plugin ${type} is another program's: not checked`);
+  if (findings.length === 0)
+    return [...others, `${file}: network ${network} is valid (${checked.join(', ') || 'no plugin of Isthmus'})`];
+  const told = findings.map(({ line, column, key, rule, hint }) => {
+    const what = key === '' ? rule : `${key}: ${rule}`;
+    return `${file}:${line}:${column}: ${what}${hint === undefined ? '' : `. ${hint}`}`;
+  });
+  return [...told, ...others];
+}
+
+/** The file itself, or those of a directory that runtimes read. Throws NetError `io`. */
+function filesOf(path: string): string[] {
+  return read(path, () => {
+    if (!statSync(path).isDirectory()) return [path];
+    const names = readdirSync(path).filter((name) => EXTENSIONS.includes(extname(name)));
+    return names.toSorted().map((name) => join(path, name));
+  });
+}
+
+function textOf(file: string): string {
+  return read(file, () => {
+    const { size } = statSync(file);
+    if (size > LIMITS.stdin) throw new Error(`it has ${size} bytes, ${LIMITS.stdin} are the limit`);
+    return readFileSync(file, 'utf8');
+  });
+}
+
+function read<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw fault.io('validate', path, 'it cannot be read', 'Name a file or a directory', { cause, reason });
+  }
+}
