@@ -228,7 +228,7 @@ function describePlugin(running: () => TestHost): void {
       host.run('iptables-legacy', '-P', 'FORWARD', 'ACCEPT');
     });
 
-    it('can be created, used and configured as docs/install.md says', () => {
+    it('can be created, used and configured as docs/docker.md says', () => {
       docker(host, 'plugin', 'rm', '-f', PLUGIN);
       const blocks = readBlocks().filter(({ section, run }) => section === 'As a managed plugin' && run);
       assert.equal(blocks.length, 2);

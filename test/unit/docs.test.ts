@@ -142,7 +142,7 @@ describe('the documentation', () => {
   });
 
   it('lists every error of the catalog', () => {
-    const listed = tableRows(readPage('docs/verbs.md'), 'code').map((row) => row.join(' | '));
+    const listed = tableRows(readPage('docs/errors.md'), 'code').map((row) => row.join(' | '));
     const rows = Object.values(CATALOG).map(
       ({ cni, meaning, retry }) => `${cni} | ${meaning} | ${retry ? 'yes' : 'no'}`,
     );

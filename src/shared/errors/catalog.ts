@@ -9,7 +9,7 @@ export interface CatalogRow {
 }
 
 /**
- * One row for each kind of failure: the CNI code and the exit code of a verb. docs/verbs.md lists `meaning` and `retry`.
+ * One row for each kind of failure: the CNI code and the exit code of a verb. docs/errors.md lists `meaning` and `retry`.
  */
 export const CATALOG = {
   'incompatible-version': { cni: 1, exit: 2, retry: false, meaning: 'CNI version is not supported' },
