@@ -155,6 +155,22 @@ describe('network spec of a CNI configuration', () => {
     assert.equal(configured('nobody'), undefined);
   });
 
+  it('is refused, with file and place, if only a broken file has the network', () => {
+    write('10-web.conflist', '{ "cniVersion": "1.0.0", "name": "web",, "plugins": [] }');
+    const named = { name: 'NetError', kind: 'invalid-config' };
+    assert.throws(() => configured('web'), {
+      ...named,
+      message: /10-web\.conflist: network web is in it, and it is not JSON: .*position 39/,
+    });
+    assert.equal(configured('other'), undefined, "a file of another network is in nobody else's way");
+    write('10-web.conflist', list('web', { type: 'portmap' }, { ...ISTHMUS, isGatway: true }));
+    assert.throws(() => configured('web'), { ...named, message: /web is in it: .*isGatway.*Did you mean isGateway\?/ });
+    write('20-web.conflist', list('web', ISTHMUS));
+    assert.notEqual(configured('web'), undefined, 'another file has it');
+    write('20-web.conflist', list('db', { type: 'portmap' }));
+    assert.equal(configured('db'), undefined, 'a list of others');
+  });
+
   it('can have the null driver, and is undefined if the directory is missing', () => {
     write('web.conf', { name: 'web', type: 'isthmus', driver: 'null' });
     assert.deepEqual(configured('web'), { options: { driver: 'null' }, ranges: [], routes: [] });

@@ -1,9 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
-import { type Document, parseFile } from '../config/document.ts';
+import { type Document, parseDocument, parseFile } from '../config/document.ts';
 import type { NetworkSpec } from '../config/network-spec.ts';
 import { parsePlugin } from '../config/plugin-config.ts';
 import { NEWEST } from '../config/versions.ts';
+import { fault } from '../errors/fault.ts';
+import { asNetError, NetError } from '../errors/net-error.ts';
 import { isOwnPlugin } from './delegate.ts';
 import type { Environment } from './environment.ts';
 import { guardedOptions, remoteSpecOf, rulesOf, specOf } from './spec-of.ts';
@@ -21,19 +23,22 @@ export const EXTENSIONS: readonly string[] = ['.conf', '.conflist', '.json'];
 
 /**
  * Looks up a NetworkSpec in the CNI configuration files of ISTHMUS_CNI_CONF_DIR (default /etc/cni/net.d): the first
- * file, by name, with a network of this name and a valid element of type isthmus, bridge or ptp. Never throws.
+ * file, by name, with a network of this name and a valid element of type isthmus, bridge or ptp. Throws NetError
+ * `invalid-config` if there is none and a file of this network, or one that is not JSON and has its name, is broken: a
+ * network that is made in its place would be another one, which its pods are refused on once the file is mended.
  */
 export function configuredNetworks(env: Environment): (network: string) => NetworkSpec | undefined {
   const dir = env.ISTHMUS_CNI_CONF_DIR || CONF_DIR;
   const given = (env.CNI_PATH ?? '').split(':').filter((each) => each !== '');
   const path = given.length > 0 ? given : PLUGIN_DIRS;
   return (network) => {
+    let broken: NetError | undefined;
     for (const file of filesOf(dir)) {
-      for (const config of elementsOf(file, network)) {
-        const spec = attempted(() => specOfElement(config, path));
-        if (spec !== undefined) return spec;
-      }
+      const found = specIn(file, network, path);
+      if (found instanceof NetError) broken ??= found;
+      else if (found !== undefined) return found;
     }
+    if (broken !== undefined) throw broken;
     return undefined;
   };
 }
@@ -46,9 +51,42 @@ function filesOf(dir: string): string[] {
     .map((name) => join(dir, name));
 }
 
-/** The plugin configurations of a file for the network of this name. */
-function elementsOf(file: string, network: string): Document[] {
-  return attempted(() => parseFile(readFileSync(file, 'utf8'), network)) ?? [];
+/** What the file says of the network; NetError where it says something that is no configuration; undefined for nothing. */
+function specIn(file: string, network: string, path: readonly string[]): NetworkSpec | NetError | undefined {
+  const text = attempted(() => readFileSync(file, 'utf8'));
+  if (text === undefined) return undefined;
+  const elements = attempted(() => parseFile(text, network));
+  if (elements === undefined) return namesNetwork(text, network) ? notJson(file, text, network) : undefined;
+  let broken: NetError | undefined;
+  for (const element of elements) {
+    try {
+      const spec = specOfElement(element, path);
+      if (spec !== undefined) return spec;
+    } catch (thrown) {
+      const { subject, what, hint } = asNetError(thrown, 'config');
+      broken ??= fault.invalidConfig('config', file, `network ${network} is in it: ${subject}: ${what}`, hint);
+    }
+  }
+  return broken;
+}
+
+/** True for text with a `"name"` of this value: all that can be told of text that is not JSON. */
+function namesNetwork(text: string, network: string): boolean {
+  return [...text.matchAll(/"name"\s*:\s*"([^"]*)"/g)].some(([, name]) => name === network);
+}
+
+function notJson(file: string, text: string, network: string): NetError {
+  const { what } = attemptedError(() => parseDocument(text)) ?? { what: 'is no configuration' };
+  return fault.invalidConfig('config', file, `network ${network} is in it, and it ${what}`, 'Mend the file');
+}
+
+function attemptedError(work: () => unknown): NetError | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (thrown) {
+    return asNetError(thrown, 'config');
+  }
 }
 
 /**
