@@ -126,6 +126,8 @@ export function parseNetworkName(name: unknown): string {
     'config',
     name === undefined ? '.name' : `.name=${JSON.stringify(name)}`,
     name === undefined ? 'is missing' : 'is not a network name',
-    'Start with a letter or digit; then letters, digits, "_", "." and "-"; 128 characters at most',
+    name === undefined ? `Give the network one, such as "web". ${NAME_RULE}` : NAME_RULE,
   );
 }
+
+const NAME_RULE = 'Start with a letter or digit; then letters, digits, "_", "." and "-"; 128 characters at most';
