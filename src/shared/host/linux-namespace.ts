@@ -143,7 +143,12 @@ function nsfsDevice(): number {
 function unopened(path: string, cause: unknown): NetError {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   if (code === 'ENOENT' || code === 'ENOTDIR')
-    return invalid(path, 'there is no such file', 'The sandbox is gone, or the path is misspelt: ip netns list shows what ip netns add made', cause);
+    return invalid(
+      path,
+      'there is no such file',
+      'The sandbox is gone, or the path is misspelt: ip netns list shows what ip netns add made',
+      cause,
+    );
   if (code === 'EACCES' || code === 'EPERM') return invalid(path, 'opening it is not permitted', 'Run as root', cause);
   const what = `opening it failed: ${String(code ?? cause)}`;
   if (!hasCode(cause, SHORTAGES)) return invalid(path, what, undefined, cause);
