@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { type DaemonBin, daemonBin } from '../support/daemon-site.ts';
+import { type DaemonBin, daemonBin, until } from '../support/daemon-site.ts';
 import { type CalledEndpoint, type CalledNetwork, enter, leave, type Start } from '../support/docker-caller.ts';
 import { type DockerLab, makeDockerLab, OUTSIDE } from '../support/docker-lab.ts';
 import { LAN4, LAN6, type Lan, makeLan, reaches } from '../support/lan.ts';
@@ -123,6 +123,38 @@ describe('the daemon answers the calls of dockerd for networks on a parent', fun
     for (const network of [first, second]) await lab.docker.removeNetwork(network);
     assertSame(lab.snapshot(), clean, 'both networks');
   });
+
+  it('host_access=true: the host and containers reach each other, until the network goes', async () => {
+    const aux = { aux: { host: '10.5.0.200' }, aux6: { host: 'fd00:5::200' } };
+    const [open, other] = [await create({ host_access: 'true' }, aux), await create({})];
+    const a = await start(open, 0);
+    for (const address of a.addresses) assert.ok(reaches(lab.host, bare(address)), address);
+    for (const address of ['10.5.0.200', 'fd00:5::200']) assert.ok(reaches(lab.container(0), address), address);
+    assert.ok(reaches(lab.container(0), LAN4));
+    await assert.rejects(lab.docker.requestAddresses(open, '10.5.0.200'), /10\.5\.0\.200/);
+
+    // The daemon brings it back, and the network takes it along although another one is on the parent.
+    const [shim = ''] = /shim[0-9a-f]{11}/.exec(lab.host.ip('link')) ?? [];
+    lab.host.ip('link', 'del', shim);
+    await until(() => lab.host.ip('link').includes(shim), 'the interface of the host is back');
+    await until(() => reaches(lab.host, bare(a.addresses[0])), 'the host reaches the container again');
+    await stop(a, 0);
+    await lab.docker.removeNetwork(open);
+    assert.doesNotMatch(lab.host.ip('link'), /shim/);
+    const b = await start(other, 1);
+    assert.equal(reaches(lab.host, bare(b.addresses[0])), false, 'without it, the kernel keeps the two apart');
+    await stop(b, 1);
+    await lab.docker.removeNetwork(other);
+    assertSame(lab.snapshot(), clean, 'both networks');
+  });
+
+  for (const [o, text] of [
+    [{ host_access: 'yes' }, /-o host_access=yes: it is neither true nor false/],
+    [{ host_access: 'true' }, /--aux-address host=: -o host_access=true needs an address of 10\.6\.0\.0\/24/],
+    [{ host_access: 'true', macvlan_mode: 'vepa' }, /-o host_access=true: the host cannot reach.*macvlan_mode=bridge/],
+    [{ host_access: 'true', parent: '' }, /-o host_access=true: a network without a parent/],
+  ] as const)
+    it(`refuses ${JSON.stringify(o)}`, async () => await refused(o, text));
 
   it('--internal: no gateway; published ports are ignored, and the log says so', async () => {
     const network = await create({}, { internal: true });

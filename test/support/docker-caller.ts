@@ -16,15 +16,25 @@ export interface Creation {
   /** Subnets by family; absent ones of family 4 are chosen by the IPAM driver. */
   readonly subnet?: string;
   readonly subnet6?: string;
+  /** `--aux-address`, by family; of Docker's own IPAM none. */
+  readonly aux?: Readonly<Record<string, string>>;
+  readonly aux6?: Readonly<Record<string, string>>;
   readonly ipamOpt?: Readonly<Record<string, string>>;
   /** Docker's own IPAM: nobody is asked, and `subnet` has to be given. */
   readonly ownIpam?: boolean;
 }
 
+export interface CalledPool {
+  readonly id: string;
+  readonly gateway: string;
+  readonly pool: string;
+  readonly aux: Readonly<Record<string, string>>;
+}
+
 /** A network as dockerd remembers it. */
 export interface CalledNetwork {
   readonly id: string;
-  readonly pools: readonly { readonly id: string; readonly gateway: string; readonly pool: string }[];
+  readonly pools: readonly CalledPool[];
 }
 
 export interface Port {
@@ -87,12 +97,19 @@ export class DockerCaller implements Disposable {
   }
 
   /** The body of CreateNetwork, once pools and gateways have been asked for. */
-  async pools({ subnet = '', subnet6, ipamOpt = {}, ownIpam = false }: Creation): Promise<CalledNetwork['pools']> {
+  async pools({
+    subnet = '',
+    subnet6,
+    aux = {},
+    aux6 = {},
+    ipamOpt = {},
+    ownIpam = false,
+  }: Creation): Promise<CalledNetwork['pools']> {
     const wanted = [subnet, ...(subnet6 === undefined ? [] : [subnet6])];
     const found: CalledNetwork['pools'][number][] = [];
     for (const [i, Pool] of wanted.entries()) {
       if (ownIpam) {
-        found.push({ id: '', pool: Pool, gateway: Pool.replace(/::\//, '::1/').replace(/\.0\//, '.1/') });
+        found.push({ id: '', pool: Pool, gateway: Pool.replace(/::\//, '::1/').replace(/\.0\//, '.1/'), aux: {} });
         continue;
       }
       const asked = { AddressSpace: 'isthmus', Pool, SubPool: '', Options: ipamOpt, V6: i > 0 };
@@ -101,16 +118,21 @@ export class DockerCaller implements Disposable {
       const data = pool.Data as Readonly<Record<string, string>>;
       const Address = data['com.docker.network.gateway']?.split('/')[0] ?? '';
       const gateway = await this.call('IpamDriver.RequestAddress', { PoolID: pool.PoolID, Address, Options });
-      found.push({ id: String(pool.PoolID), pool: String(pool.Pool), gateway: String(gateway.Address) });
+      const wantedAux = i === 0 ? aux : aux6;
+      for (const Address of Object.values(wantedAux))
+        await this.call('IpamDriver.RequestAddress', { PoolID: pool.PoolID, Address, Options: null });
+      const [id, subnetOfPool] = [String(pool.PoolID), String(pool.Pool)];
+      found.push({ id, pool: subnetOfPool, gateway: String(gateway.Address), aux: wantedAux });
     }
     return found;
   }
 
   networkBody(id: string, creation: Creation, pools: CalledNetwork['pools']): Json {
-    const data = pools.map(({ pool, gateway }) => ({
+    const data = pools.map(({ pool, gateway, aux }) => ({
       AddressSpace: creation.ownIpam === true ? 'LocalDefault' : 'isthmus',
       Gateway: gateway,
       Pool: pool,
+      ...(Object.keys(aux).length === 0 ? {} : { AuxAddresses: withLength(aux, pool) }),
     }));
     return {
       NetworkID: id,
@@ -142,8 +164,9 @@ export class DockerCaller implements Disposable {
   }
 
   async releasePools({ pools }: CalledNetwork): Promise<void> {
-    for (const { id, gateway } of pools.filter((pool) => pool.id !== '')) {
-      await this.call('IpamDriver.ReleaseAddress', { PoolID: id, Address: gateway.split('/')[0] });
+    for (const { id, gateway, aux } of pools.filter((pool) => pool.id !== '')) {
+      for (const address of [gateway.split('/')[0], ...Object.values(aux)])
+        await this.call('IpamDriver.ReleaseAddress', { PoolID: id, Address: address });
       await this.call('IpamDriver.ReleasePool', { PoolID: id });
     }
   }
@@ -265,4 +288,9 @@ export function leave(host: TestNetns, container: TestNetns, { srcName, join }: 
   container.ip('link', 'set', name, 'down');
   container.ip('link', 'set', name, 'name', srcName);
   container.ip('link', 'set', srcName, 'netns', host.name);
+}
+
+/** The addresses as dockerd tells them: with the prefix length of their pool. */
+function withLength(aux: CalledPool['aux'], pool: string): CalledPool['aux'] {
+  return Object.fromEntries(Object.entries(aux).map(([name, address]) => [name, `${address}/${pool.split('/')[1]}`]));
 }

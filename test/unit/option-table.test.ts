@@ -62,8 +62,10 @@ function rows(): string[][] {
   return [['`driver`', cell(drivers), cell(inDocker), cell(DRIVERS)], ...options];
 }
 
+/** `host_access` needs a parent. */
 function takes(driver: string, key: string): boolean {
-  return VALUES.some((value) => accepts({ driver, ...NEEDED[driver], [key]: value }));
+  const parent = key === 'host_access' ? { parent: 'eth0' } : {};
+  return VALUES.some((value) => accepts({ driver, ...NEEDED[driver], ...parent, [key]: value }));
 }
 
 function accepts(options: Readonly<Record<string, string>>): boolean {

@@ -85,7 +85,8 @@ export function specOfDocker(input: SpecInput): NetworkSpec {
     routes: [],
   };
   const { parented, mtu } = options;
-  if (parented !== undefined) return { options: parentedOptions(parented, request, mtu), ...addressed };
+  if (parented !== undefined)
+    return { options: parentedOptions(parented, request, { mtu, ranges: addressed.ranges }), ...addressed };
   assertFilter(backend);
   const rules: NetworkRules = { backend, options: firewallOf(input), admit: true };
   return {

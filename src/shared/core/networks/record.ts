@@ -2,6 +2,7 @@ import type { NetworkSpec } from '../../config/network-spec.ts';
 import { parentedOf } from '../../config/parented.ts';
 import { bridgeDriver } from '../../drivers/bridge/bridge.ts';
 import type { Addressing, Assigned, Driver, NetworkDriver, ParentedDriver } from '../../drivers/driver.ts';
+import { accessibleDriver } from '../../drivers/lone/accessible.ts';
 import { parentedDriver } from '../../drivers/lone/parented.ts';
 import { shimDriver } from '../../drivers/lone/shim.ts';
 import { overlayDriver } from '../../drivers/overlay/overlay.ts';
@@ -73,12 +74,16 @@ export function offeringDriverOf(
   network: string,
 ): Driver | ParentedDriver | undefined {
   const parented = parentedOf(options);
-  return parented === undefined ? driverOf(options, network) : parentedDriver(parented, network);
+  if (parented === undefined) return driverOf(options, network);
+  const { hostAccess } = parented;
+  return hostAccess === undefined
+    ? parentedDriver(parented, network)
+    : accessibleDriver({ ...parented, hostAccess }, network);
 }
 
 /** The driver that plans the Network; undefined if it has nothing on the host. */
 export function networkDriverOf(options: NetworkSpec['options'], network: string): NetworkDriver | undefined {
-  if ('hostAccess' in options && options.hostAccess !== undefined)
+  if (parentedOf(options) === undefined && 'hostAccess' in options && options.hostAccess !== undefined)
     return shimDriver({ ...options, hostAccess: options.hostAccess }, network);
   return offeringDriverOf(options, network);
 }

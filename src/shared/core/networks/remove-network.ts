@@ -1,3 +1,4 @@
+import { shimName } from '../../drivers/lone/shim.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import { deleteUnusedScopeNotes, sweepScopeNotes } from '../../ipam/scope-notes.ts';
 import { isOverlayEntry } from '../../model/overlay-entries.ts';
@@ -34,12 +35,17 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
   const others = device === '' ? [] : store.networks.list();
   const heir = others.find((other) => other.name !== name && other.device === device);
   if (heir !== undefined) {
+    // The host's own interface serves this network alone.
+    const isShim = (one: Owned): boolean => one.kind === 'link' && one.name === shimName(name);
+    const errors = await reverse(core, planDeletion(owned.filter(isShim)), { host: host.own });
+    const shared = owned.filter((one) => !isShim(one));
     store.transaction(() => {
       const own = heir.bootId === bootId ? heir.owned : [];
-      if (owned.length > 0) store.networks.put({ ...heir, bootId, owned: mergeOwned(own, owned) });
-      deleteRecord(store, row);
+      if (shared.length > 0) store.networks.put({ ...heir, bootId, owned: mergeOwned(own, shared) });
+      if (errors.length === 0) deleteRecord(store, row);
+      else store.networks.put({ ...row, owned: owned.filter(isShim) });
     });
-    return [];
+    return errors;
   }
   const guests = [...foreignPorts(core, device, owned), ...guestsOn(core, device, owned)];
   if (guests.length > 0) {
