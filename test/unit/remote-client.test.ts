@@ -161,11 +161,13 @@ describe('client of a plugin', () => {
       fc.json(),
       fc.json().map((json) => `{"Err":${json}}`),
     );
+    // A pause of the machine is no answer.
+    using patient = clientOf(plugin, { answerMs: 10_000 });
     await fc.assert(
       fc.asyncProperty(statuses, bodies, async (status, body) => {
         says(status, body);
         try {
-          const value = await client.call(LEAVE, IDS);
+          const value = await patient.call(LEAVE, IDS);
           assert.ok(status === 200 && typeof value === 'object' && value !== null && !Array.isArray(value));
         } catch (thrown) {
           assert.ok(thrown instanceof NetError, String(thrown));
