@@ -22,7 +22,7 @@ module.exports = { run: early };
 const RUNNER = `
 const { readFileSync, writeSync } = require('node:fs');
 const { Script } = require('node:vm');
-const [source, code] = process.argv.slice(2);
+const [source, code] = process.argv.splice(2);
 const script = new Script(readFileSync(source, 'latin1'), { cachedData: readFileSync(code) });
 const made = { exports: {} };
 let answer;
