@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { given } from '../../src/shared/model/given.ts';
 import { RESTARTED, type SyscallPoint } from './strace.ts';
 import { makeTempDir } from './temp.ts';
 
@@ -29,7 +30,8 @@ export async function tracedPoints(pid: number, netns: string, work: () => void)
 /** `work` runs while the process is to be killed when its main thread reaches `point`, before the system call has run. */
 export async function killedAtPoint<T>(pid: number, netns: string, point: SyscallPoint, work: () => T): Promise<T> {
   const inject = `inject=${point.syscall}:signal=SIGKILL:when=${point.nth}`;
-  const attached = await attach(pid, netns, ['-o', '/dev/null', '-e', inject]);
+  const only = point.path === undefined ? [] : ['-P', point.path];
+  const attached = await attach(pid, netns, ['-o', '/dev/null', ...only, '-e', inject]);
   try {
     return work();
   } finally {
@@ -93,9 +95,12 @@ function pointsOfLog(text: string, pid: number): SyscallPoint[] {
       question = undefined;
       continue;
     }
-    const nth = (seen.get(syscall) ?? 0) + 1;
-    seen.set(syscall, nth);
-    const point = { syscall, nth, what: `${syscall}#${nth} ${rest.slice(0, 160)}` };
+    // How often a thread wakes others by a write differs from run to run.
+    const path = /^write\(\d+<(\/[^>]*)>/.exec(rest)?.[1];
+    const counted = path === undefined ? syscall : `${syscall} ${path}`;
+    const nth = (seen.get(counted) ?? 0) + 1;
+    seen.set(counted, nth);
+    const point = { syscall, nth, what: `${syscall}#${nth} ${rest.slice(0, 160)}`, ...given({ path }) };
     if (changesSomething(syscall, rest)) points.push(point);
     else if (syscall === 'sendto') question = point;
   }

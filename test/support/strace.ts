@@ -11,6 +11,8 @@ export interface SyscallPoint {
   readonly nth: number;
   /** The call as strace prints it, shortened. */
   readonly what: string;
+  /** The file that it writes to: `nth` counts the calls with this one. Absent: all calls count. */
+  readonly path?: string;
 }
 
 export interface TracedPoint extends SyscallPoint {
