@@ -18,7 +18,7 @@ export function about(plugin: PluginName): string {
 
 export const HELP_WORDS: readonly string[] = ['--help', '-h', 'help'];
 
-/** The help page of the plugin itself, for somebody who takes it for the command line. */
+/** Help of the plugin. It points to `isthmus`, the command line, which users often look for here. */
 export const HELP = `The CNI plugin isthmus. Container runtimes call it with CNI_COMMAND and the other variables
 of the CNI specification, and a network configuration on stdin.
 

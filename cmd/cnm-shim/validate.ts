@@ -10,7 +10,7 @@ import { type OutputOptions, printJson } from './cli/output.ts';
 
 /** The extensions that libcni reads. */
 const EXTENSIONS: readonly string[] = ['.conf', '.conflist', '.json'];
-/** IPAM plugins whose keys are those of the built-in ones, whoever answers to their names. */
+/** IPAM plugins with the same keys as the built-in ones. The file that has such a name may be another program. */
 const OWN_IPAM: readonly string[] = ['dhcp', 'host-local', 'static'];
 
 /** Checks the files, and prints what is wrong with them. Returns the exit code. */

@@ -26,6 +26,12 @@ const DOCKER = '/run/docker/plugins/isthmus.sock';
 /** A directory of packages of RELEASE that are built already. */
 const BUILT = process.env.ISTHMUS_TEST_PACKAGES;
 
+/** Words of ctr that print the address of a pod. */
+const POD_ADDRESS = [
+  ...['run', '--rm', '--cni', '--snapshotter', 'native', IMAGE, 'pod'],
+  ...['ip', '-4', 'addr', 'show', 'dev', 'eth0'],
+];
+
 describe('packages', function () {
   // Two compressions of 125 MB, beside whatever else runs.
   this.timeout(400_000);
@@ -131,22 +137,7 @@ describe('packages', function () {
     it('gives a pod of containerd a network', async () => {
       const containerd = await startContainerd(machine);
       importImage(machine, machine.name);
-      const words = [
-        'run',
-        '--rm',
-        '--cni',
-        '--snapshotter',
-        'native',
-        IMAGE,
-        'pod',
-        'ip',
-        '-4',
-        'addr',
-        'show',
-        'dev',
-        'eth0',
-      ];
-      assert.match(machine.run('ctr', '-n', machine.name, ...words), /inet 10\.77\.0\.\d+\/16 /);
+      assert.match(machine.run('ctr', '-n', machine.name, ...POD_ADDRESS), /inet 10\.77\.0\.\d+\/16 /);
       await containerd.stop();
     });
 
@@ -238,22 +229,7 @@ describe('packages', function () {
       assert.match(said, /^install +\/opt\/cni\/bin\/isthmus$/m);
       assert.equal(machine.run('ls', '/etc/cni/net.d'), '10-web.conflist\n');
       assert.equal(machine.run('isthmus', '--version'), '0.1.0\n');
-      const words = [
-        'run',
-        '--rm',
-        '--cni',
-        '--snapshotter',
-        'native',
-        IMAGE,
-        'pod',
-        'ip',
-        '-4',
-        'addr',
-        'show',
-        'dev',
-        'eth0',
-      ];
-      assert.match(machine.run('ctr', '-n', machine.name, ...words), /inet 10\.77\.0\.\d+\/16 /);
+      assert.match(machine.run('ctr', '-n', machine.name, ...POD_ADDRESS), /inet 10\.77\.0\.\d+\/16 /);
     });
 
     it('run again changes nothing, and uninstalls', () => {

@@ -74,7 +74,7 @@ export class AddressMap {
   }
 }
 
-/** The other address as text; undefined if the text is none. */
+/** Returns the replacement address; undefined if `text` is not an address. */
 export function mapText(map: AddressMap, text: string, length?: number): string | undefined {
   const addr = parseAddr(text);
   if (addr === undefined) return undefined;

@@ -2,7 +2,7 @@ import { type AddHelpTextContext, type AddHelpTextPosition, Command } from 'comm
 
 /** Prose is easiest to read in lines of this length. */
 const PROSE_WIDTH = 78;
-/** What a terminal has, and what help has where there is none. */
+/** Columns of help text without a terminal. */
 const USUAL_WIDTH = 80;
 
 /** A verb of the command line. Its help is as wide as the terminal, and prose in it breaks at 78 characters. */

@@ -47,7 +47,7 @@ export function statusOf({ startedAt, sockets, operations, loop, calls }: Daemon
     version: manifest.version,
     pid: process.pid,
     startedAt: startedAt.toISOString(),
-    // Not by the clock: the difference shows that somebody has changed it.
+    // From the monotonic clock: doctor compares it with `startedAt` and finds changes of the wall clock.
     uptimeSeconds: Math.floor(process.uptime()),
     rssBytes: process.memoryUsage.rss(),
     eventLoopDelayMs: loop.read(),

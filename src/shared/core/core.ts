@@ -49,7 +49,7 @@ export interface Core {
   readonly dhcp?: DhcpLeases;
   /** Executes the plugins of CNI lists. Absent in a process that ends with its call. */
   readonly plugins?: () => Promise<PluginHost>;
-  /** In place of IPAM plugins of other programs, for a call that asks nobody. */
+  /** Replaces the IPAM plugins of other programs in a dry run, which executes nothing. */
   readonly foreignIpam?: (type: string) => DelegateSource;
   /** The network that a CNI configuration file defines under this name, used or not. */
   readonly configured?: (network: string) => NetworkSpec | undefined;

@@ -168,7 +168,7 @@ export class Reconciler {
     }
   }
 
-  /** A pass that has changed nothing is nobody's news. */
+  /** Records passes that changed something; the others would fill the ring of operations. */
   #record({ networks, endpoints, restored, errors }: Outcome, ms: number): void {
     if (networks.length + endpoints.length + restored.length + errors.length === 0) return;
     this.#parts.recorder?.ended({

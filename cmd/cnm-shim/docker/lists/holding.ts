@@ -22,7 +22,7 @@ export function holdingPath(endpointId: string): string {
   return `${NETNS_DIR}/isth-${endpointId.slice(0, 12)}`;
 }
 
-/** What the namespace at `path` has; undefined if there is none. */
+/** Observes the namespace at `path`; returns undefined if it does not exist. */
 export function viewAt(core: Core, path: string): View | undefined {
   using ns = opened(core, path);
   return ns && core.host.observe(ns, { ...TABLES_QUERY, addresses: 'all' });

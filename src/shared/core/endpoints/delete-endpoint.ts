@@ -186,7 +186,7 @@ async function released(delegate: DelegateSource, row: Endpoint | undefined): Pr
  * undefined if it is gone, and the part with it.
  */
 function recordedSandbox(core: Core, row: Endpoint): Namespace | undefined {
-  // dockerd made this one: nobody knows its identity, but the interface in it names its attachment.
+  // dockerd made this namespace, so its id is not on record. The alias of the interface identifies the attachment.
   if (isOffered(row)) return openIfThere(core, row.netns ?? '');
   if (row.kind !== 'lone' && row.kind !== 'sbr' && row.kind !== 'vrf') return undefined;
   using stack = new DisposableStack();

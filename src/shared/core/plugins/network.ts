@@ -61,7 +61,7 @@ export async function ensurePlugged(core: Core, network: PluggedNetwork, owner?:
   return await ensureNetwork(plugins, spec, known?.facts, note, takenBy(core, spec.name), signal && { signal });
 }
 
-/** Tells an IPAM plugin that forgets what it held before the boot. The addresses of that boot are nobody's now. */
+/** Tells an IPAM plugin that forgets what it held before the boot. No endpoint has an address of that boot. */
 async function replay({ host, store }: Core, row: RemoteNetworkRow, ipam: RemotePlugin | undefined): Promise<void> {
   if (ipam !== undefined) {
     const { replayPools } = await import('../../remote/replay.ts');
