@@ -99,6 +99,9 @@ describe('isthmus topology', function () {
     assert.equal(status(url, '-X', 'POST'), '405');
     assert.equal(status(`${url}other`), '404');
     assert.equal(status(url, '-H', 'Host: attacker.example'), '403', 'another name that means 127.0.0.1');
+    for (const path of ['//', '///x', '//[', 'http://[', `/${'x'.repeat(20_000)}`])
+      assert.match(status(url, '--request-target', path), /^4\d\d$/, path.slice(0, 20));
+    assert.equal(status(url), '200', 'it goes on');
     assert.match(host.ns.run('ss', '-Htln'), /127\.0\.0\.1:\d+/);
     assert.doesNotMatch(host.ns.run('ss', '-Htln'), /(0\.0\.0\.0|\*|\[::\]):\d/);
   });

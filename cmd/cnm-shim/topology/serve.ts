@@ -56,12 +56,13 @@ async function listen(server: Server, { host, port }: Listen): Promise<void> {
 }
 
 function answer(site: Site, request: IncomingMessage, response: ServerResponse): void {
-  const url = new URL(request.url ?? '/', 'http://localhost');
-  const refusal = refusalOf(site, request, url);
+  const url = URL.parse(request.url ?? '/', 'http://localhost');
+  const refusal: Refusal | undefined =
+    url?.host !== 'localhost' ? [400, 'malformed path'] : refusalOf(site, request, url);
   if (refusal !== undefined) {
     const [status, why] = refusal;
     response.writeHead(status, { 'content-type': 'text/plain', ...COMMON }).end(`${why}\n`);
-  } else if (url.pathname === '/') {
+  } else if (url?.pathname === '/') {
     const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': site.policy, ...COMMON };
     response.writeHead(200, headers).end(site.page);
   } else {
@@ -70,7 +71,9 @@ function answer(site: Site, request: IncomingMessage, response: ServerResponse):
   }
 }
 
-function refusalOf(site: Site, { method, headers }: IncomingMessage, url: URL): readonly [number, string] | undefined {
+type Refusal = readonly [status: number, why: string];
+
+function refusalOf(site: Site, { method, headers }: IncomingMessage, url: URL): Refusal | undefined {
   if (method !== 'GET') return [405, 'only GET'];
   if (!isCalledByName(site, headers.host)) return [403, 'unknown host name'];
   if (!hasToken(site, url.searchParams.get('token'))) return [403, 'the token is missing or wrong'];
