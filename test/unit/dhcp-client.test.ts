@@ -26,6 +26,7 @@ interface Given {
 /** A client on a clock that only moves when the test says so. */
 class Lab {
   now = 1_000_000;
+  random = 0.5;
   client: Client;
   readonly log: string[] = [];
   last: Action | undefined;
@@ -35,7 +36,7 @@ class Lab {
   }
 
   at() {
-    return { identity: IDENTITY, now: this.now, random: () => 0.5 };
+    return { identity: IDENTITY, now: this.now, random: () => this.random };
   }
 
   event(event: Event): void {
@@ -208,7 +209,19 @@ describe('the DHCP client', () => {
       lab.reply('offer', '10.0.0.7');
       lab.reply('nak', '0.0.0.0');
     }
-    assert.deepEqual(waits, [0, 1000, 2000]);
+    assert.deepEqual(waits, [0, 200, 400]);
+  });
+
+  it('does not begin again at the moment at which others do that were refused with it', () => {
+    const waits = [0, 0.25, 0.999999].map((random) => {
+      const lab = new Lab();
+      lab.random = random;
+      lab.wake();
+      lab.reply('offer', '10.0.0.7');
+      lab.reply('nak', '0.0.0.0');
+      return Math.round(lab.client.wakeAt - lab.now);
+    });
+    assert.deepEqual(waits, [100, 150, 300]);
   });
 
   it('declines an address that another interface has, and takes another', () => {

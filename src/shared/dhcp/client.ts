@@ -15,8 +15,11 @@ const REQUESTS = 3;
 const RENEW_MS = 60_000;
 /** Probes, and the time after each (RFC 5227 has one to two seconds, and an ADD waits). */
 const [PROBES, PROBE_MS] = [2, 100];
-/** Time until the next DISCOVER after a refusal, doubled with each. */
-const [REFUSED_MS, MOST_REFUSED_MS] = [1000, 64_000];
+/**
+ * Time until the next DISCOVER after a NAK and after a conflict, doubled with each, and varied by half: servers that do
+ * not reserve what they offer refuse clients that ask together, and these must not ask together again.
+ */
+const [REFUSED_MS, CONFLICT_MS, MOST_REFUSED_MS] = [200, 1000, 64_000];
 
 /** A client that has nothing, and begins at `now`. */
 export function startClient({ now, random }: Surroundings, wanted?: Addr): Client {
@@ -146,7 +149,8 @@ function message(client: Client, reply: Message, at: Surroundings): Step {
   if (!isOurs) return { client, actions: [] };
   const { phase, held, offer } = client;
   const asks = phase === 'requesting' || phase === 'renewing' || phase === 'rebinding';
-  if (type === TYPE.nak && asks) return held === undefined ? refused(client, at) : lost(client, held, 'refused', at);
+  if (type === TYPE.nak && asks)
+    return held === undefined ? refused(client, REFUSED_MS, at) : lost(client, held, 'refused', at);
   if ((type === TYPE.offer && phase === 'selecting') || (type === TYPE.ack && asks)) {
     let lease: Lease;
     try {
@@ -178,9 +182,9 @@ function extended(client: Client, got: Held, held: Held): Step {
   return { client: next, actions: [{ do: 'renewed', held: got }] };
 }
 
-function refused(client: Client, at: Surroundings): Step {
+function refused(client: Client, firstMs: number, at: Surroundings): Step {
   const { wanted: _, ...rest } = client;
-  const wait = Math.min(REFUSED_MS * 2 ** client.refusals, MOST_REFUSED_MS);
+  const wait = Math.min(firstMs * 2 ** client.refusals, MOST_REFUSED_MS) * (0.5 + at.random());
   const next = { ...again(rest, at), phase: 'waiting', refusals: client.refusals + 1, wakeAt: at.now + wait } as const;
   return { client: next, actions: [] };
 }
@@ -193,5 +197,5 @@ function declined(client: Client, { lease }: Held, mac: string, at: Surroundings
     { do: 'broadcast', message },
     { do: 'declined', address: address.addr, mac },
   ];
-  return { client: refused(client, at).client, actions };
+  return { client: refused(client, CONFLICT_MS, at).client, actions };
 }
