@@ -98,6 +98,23 @@ describe('what is known of the ruleset', function () {
     assert.ok(generations <= 5, `${generations} looks at the generation`);
   });
 
+  it('lets an endpoint with a device of its own begin with one transaction, and no list but of bridges', async () => {
+    using own = start();
+    const network = (n: number): readonly FirewallEntry[] => [
+      { kind: 'policy', device: `veth${n}`, policy: 'open' },
+      { kind: 'admit', device: `veth${n}` },
+    ];
+    await own.nftables.add(network(2));
+    await own.nftables.add(network(3));
+    using counted = countExchanges();
+    await own.nftables.add(network(4));
+    const { dumps, batches, generations } = counted;
+    assert.deepEqual({ dumps, batches }, { dumps: 1, batches: 1 });
+    assert.ok(generations <= 3, `${generations} looks at the generation`);
+    using fresh = start();
+    assert.deepEqual(await fresh.nftables.missing([2, 3, 4].flatMap(network)), []);
+  });
+
   it('lets an endpoint end without a look at its ports, although others have come and gone since it began', async () => {
     using own = start();
     await own.nftables.add(NETWORK);

@@ -1,5 +1,5 @@
 import { asNetError, type NetError } from '../errors/net-error.ts';
-import { readBridges } from '../host/bridges.ts';
+import { type BridgeFacts, readBridges } from '../host/bridges.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { Logger } from '../log/log.ts';
 import type { Family } from '../model/addr.ts';
@@ -10,7 +10,7 @@ import { dropped, planAdmission, planRemoval, unadmitted } from './filter-table.
 import { FilterTables, type Planner } from './filter-tables.ts';
 import { Firewalld } from './firewalld.ts';
 import { concernsUs, dockerBridges, dockerGuarded, type FilterTable } from './forward-chain.ts';
-import { KnownRuleset } from './known-ruleset.ts';
+import { FRESH_MS, KnownRuleset } from './known-ruleset.ts';
 
 /**
  * Accepts the traffic of our devices in chain FORWARD of iptables-nft and iptables-legacy, for IPv4 and IPv6, and what
@@ -58,6 +58,8 @@ class LinuxAdmitter implements Admitter {
   readonly #known: KnownRuleset;
   readonly #firewalld: Firewalld;
   readonly #filter: FilterTables;
+  /** When they were read by code that still runs. */
+  #bridges: { readonly all: readonly BridgeFacts[]; readonly readAt: number } | undefined;
 
   constructor(ns: LinuxNamespace, known: KnownRuleset, log?: Pick<Logger, 'warn'>) {
     this.#ns = ns;
@@ -119,7 +121,7 @@ class LinuxAdmitter implements Admitter {
     const all: readonly FilterTable[] = [...this.#filter.nft(), ...this.#filter.legacy()];
     const tables = all.filter(({ base }) => base === 'FORWARD');
     const named = new Set(tables.flatMap(dockerBridges));
-    const bridges = readBridges(this.#ns).flatMap(({ name, own, uplink }) => (own || uplink ? [] : [name]));
+    const bridges = this.#readBridges().flatMap(({ name, own, uplink }) => (own || uplink ? [] : [name]));
     const unknown = socket === null ? [] : this.#firewalld.unplaced(socket, bridges);
     const found = bridges.filter((name) => named.has(name) || DOCKER_NAME.test(name) || unknown.includes(name));
     return found.toSorted().map((name) => ({
@@ -138,7 +140,7 @@ class LinuxAdmitter implements Admitter {
 
   async #ensure(all: readonly Admission[], only: boolean): Promise<void> {
     const entries = devicesOf(all);
-    const wanted = { entries, bridges: readBridges(this.#ns) };
+    const wanted = { entries, bridges: this.#readBridges() };
     const plan: Planner = (table, variant) => {
       if (table.base === 'INPUT') return planInput(table, inputsOf(all, table.family), only);
       const isWanted = variant === 'nft' || concernsUs(table);
@@ -149,6 +151,18 @@ class LinuxAdmitter implements Admitter {
     const { socket } = this.#filter;
     const devices = entries.map(({ device }) => device);
     if (socket !== null && devices.length > 0) await this.#firewalld.add(socket, devices);
+  }
+
+  /** Reads the bridges once for code that runs without waiting. */
+  #readBridges(): readonly BridgeFacts[] {
+    const now = performance.now();
+    if (this.#bridges === undefined) {
+      queueMicrotask(() => {
+        this.#bridges = undefined;
+      });
+    } else if (now - this.#bridges.readAt < FRESH_MS) return this.#bridges.all;
+    this.#bridges = { all: readBridges(this.#ns), readAt: now };
+    return this.#bridges.all;
   }
 
   [Symbol.dispose](): void {

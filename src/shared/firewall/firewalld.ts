@@ -4,7 +4,7 @@ import type { LogFields, Logger } from '../log/log.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { callFirewalld } from './firewalld-bus.ts';
 import { readZones, type Zones } from './firewalld-rules.ts';
-import type { KnownRuleset } from './known-ruleset.ts';
+import { type KnownRuleset, WHOLE } from './known-ruleset.ts';
 
 /** As netavark and the reference's firewall plugin: firewalld always has it. Only dockerd makes a zone `docker`. */
 export const ZONE = 'trusted';
@@ -93,4 +93,5 @@ export class Firewalld {
   }
 }
 
-const NO_ZONES = 'no zones of firewalld';
+/** No transaction of ours makes zones. */
+const NO_ZONES = `${WHOLE}no zones of firewalld`;

@@ -10,7 +10,7 @@ import type { NetlinkSocket, Request } from '../netlink/socket.ts';
 const ENDPOINT_KINDS: readonly FirewallEntry['kind'][] = ['port', 'direct', 'guard', 'mac', 'isolated'];
 
 /** Code that runs for longer without a break has waited for another process. */
-const FRESH_MS = 1;
+export const FRESH_MS = 1;
 
 /** Maximum number of facts to remember: each is as long as its list of entries. */
 const MAX_FACTS = 64;
@@ -84,6 +84,11 @@ export class KnownRuleset {
     return false;
   }
 
+  /** Forgets the facts that begin with this text. */
+  drop(beginning: string): void {
+    for (const fact of this.#facts.keys()) if (fact.startsWith(beginning)) this.#facts.delete(fact);
+  }
+
   /**
    * Adds a fact that was read after the last `look`, or that the last change has made true. Changes to endpoints' entries
    * keep facts of scope `network`, and facts about elements with other `keys`.
@@ -146,7 +151,7 @@ export class KnownRuleset {
     this.#forget(() => true);
   }
 
-  /** Keeps the facts about rules: no change of elements touches those. */
+  /** Keeps the facts that begin with `WHOLE`. */
   #forget(isTouched: (fact: Fact) => boolean): void {
     for (const [text, fact] of this.#facts) {
       if (!text.startsWith(WHOLE) && isTouched(fact)) this.#facts.delete(text);
@@ -171,5 +176,8 @@ const SURE: ReadonlySet<number> = new Set(
 /** The largest generation; the kernel continues with 1. */
 const MAX_GENERATION = 0xffffffff;
 
-/** The first word of each fact about rules: that a table of ours has all of them, or that others' have been read. */
+/**
+ * The first word of each fact that no change of an entry's elements touches: that a table of ours has all its rules, that
+ * others' rules have been read, that the sets about others hold what they should.
+ */
 export const WHOLE = 'whole ';

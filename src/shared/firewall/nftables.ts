@@ -12,11 +12,12 @@ import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller, Stray, Wanted } from './firewaller.ts';
 import { FixedTables } from './fixed-tables.ts';
 import { KnownRuleset, reachOf, type Scope } from './known-ruleset.ts';
-import { diffRequests, lackingEntries, othersElements, othersRequests, replacements } from './nft-diff.ts';
+import { diffRequests, lackingEntries, replacements } from './nft-diff.ts';
 import { addRequests, footprintThere, isOfTable, removeRequests, TABLE_ID } from './nft-elements.ts';
 import { refused, rulesetBusy } from './nft-failure.ts';
 import { TableMaker } from './nft-make.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
+import { OthersElements } from './nft-others.ts';
 import { leadingTo } from './nft-ports.ts';
 import type { ScriptRunner } from './nft-script.ts';
 import { hasRule, isEmpty, ownPresent, presenceOf, TableWatch, withoutNeeded } from './nft-state.ts';
@@ -41,6 +42,7 @@ export class NftablesFirewaller implements Firewaller {
   readonly #known: KnownRuleset;
   readonly #admitter: Admitter;
   readonly #underlay: FixedTables;
+  readonly #others: OthersElements;
   #opened: { readonly socket: NetlinkSocket; readonly watch: TableWatch } | undefined;
 
   constructor(ns: LinuxNamespace, via?: ScriptRunner, known = new KnownRuleset(), admitter = openAdmitter(ns, known)) {
@@ -48,6 +50,7 @@ export class NftablesFirewaller implements Firewaller {
     this.#maker = new TableMaker(ns, known, via);
     this.#known = known;
     this.#admitter = admitter;
+    this.#others = new OthersElements(ns, known, admitter);
     this.#underlay = new FixedTables(ns, known, [UNDERLAY, SEALED]);
   }
 
@@ -102,10 +105,7 @@ export class NftablesFirewaller implements Firewaller {
   }
 
   #nameOthers(entries?: readonly FirewallEntry[]): void {
-    const { socket } = this.#kernel;
-    const requests = othersRequests(socket, this.#ns, this.#admitter, entries);
-    const errno = this.#known.change(socket, requests, 'endpoint');
-    // Another call may have done the same.
+    const errno = this.#others.update(this.#kernel.socket, entries);
     if (errno !== 0 && errno !== ENOENT && errno !== EEXIST) throw refused('firewall.add', [], errno);
   }
 
@@ -168,7 +168,7 @@ export class NftablesFirewaller implements Firewaller {
       if (!watch.isWhole()) return false;
       const counted = countRules(socket, TABLE_ID);
       if (!names.every((name) => counted.has(name))) return false;
-      const all = [...elements, ...othersElements(this.#ns, this.#admitter, elements)];
+      const all = [...elements, ...this.#others.wanted(elements)];
       const requests = diffRequests(socket, { elements: all, kept, chains: names }, counted);
       const errno = this.#known.change(socket, requests, 'network');
       if (errno === 0) return true;
@@ -184,8 +184,8 @@ export class NftablesFirewaller implements Firewaller {
     entries: readonly FirewallEntry[],
   ): Promise<boolean> {
     const { socket, watch } = this.#kernel;
-    if (watch.wasWhole() && chains.length === 0) {
-      // Usually the ruleset is as it was and the elements are new, so the table need not be read.
+    if (chains.length === 0 && (watch.wasWhole() || watch.isWhole())) {
+      // Usually the elements are new. Naming the generation keeps what is known of the rules for the next call.
       const [reach, keys] = [reachOf(entries), elements.map(keyOf)];
       if (this.#known.changeExactly(socket, addRequests(elements, true), reach, keys) === 0) {
         if (reach === 'endpoint') watch.keepComplete(entries, keys);
