@@ -153,6 +153,16 @@ describe('etcd: connections', function () {
     assert.notEqual(after.epoch, before.epoch);
   });
 
+  it('is closed by who has just read a change, two hundred times', async () => {
+    for (let i = 0; i < 200; i++) {
+      using store = await open(...etcd.endpoints);
+      await using watched = watchOf(store, 'closed-test/');
+      await watched.until('a snapshot', isSnapshot);
+      etcd.ctl('del', `${root}epoch`);
+      await watched.until('another snapshot', isSnapshot);
+    }
+  });
+
   it('leaves no connection and no timer', async () => {
     const path = join(etcd.directory, 'count.sock');
     await using proxy = await startProxy(path, socket());

@@ -34,7 +34,7 @@ export class Call {
       })
       .on('data', (chunk: Buffer) => this.#read(chunk))
       // The server has said all, so what we could still send is of no use.
-      .on('end', () => this.#stream.close())
+      .on('end', () => setImmediate(() => this.#stream.close()))
       // `close` follows, and knows why.
       .on('error', () => {})
       .on('close', () => this.#end(this.#outcome()));
@@ -100,8 +100,11 @@ export class Call {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     clearTimeout(this.#deadline);
-    if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_CANCEL);
-    this.#stream.destroy();
+    // Not at once, since this may run while Node reads from the connection (see Connection).
+    setImmediate(() => {
+      if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_CANCEL);
+      this.#stream.destroy();
+    });
     this.#receiver.end(error);
   }
 }

@@ -127,9 +127,12 @@ export class Connection implements Disposable {
     if (this.#lost !== undefined) return;
     this.#lost = error;
     clearTimeout(this.#timer);
-    this.#session.destroy();
-    // The session would wait until all is sent, also to a peer that is not there.
-    this.#socket.destroy();
+    // Node frees a call twice if its session ends while it reads: code that awaits an answer runs within the read.
+    setImmediate(() => {
+      this.#session.destroy();
+      // The session would wait until all is sent, also to a peer that is not there.
+      this.#socket.destroy();
+    });
     this.#opened.reject(error);
     this.#events.lost(error);
   }
