@@ -16,6 +16,7 @@ import {
   NFT_META_PROTOCOL,
   NFT_PAYLOAD_NETWORK_HEADER,
   NFT_PAYLOAD_TRANSPORT_HEADER,
+  NFT_RANGE_NEQ,
   NFT_REG32_00,
   NFT_SET_ELEM_INTERVAL_END,
 } from '../netlink/netfilter.ts';
@@ -166,6 +167,16 @@ export function compare({ cmp }: Expression, registers: Registers): Match {
   const found = registers.read(sreg, wanted.length);
   if (found === undefined) return 'maybe';
   return COMPARISONS[op]?.(Buffer.compare(found, wanted)) === true ? 'yes' : 'no';
+}
+
+/** Newer versions of nft write every range so, older ones only what is outside of one. */
+export function compareRange({ range }: Expression, registers: Registers): Match {
+  const { op, sreg, from, to } = range ?? {};
+  const [low, high] = [from?.value, to?.value];
+  const found = low === undefined ? undefined : registers.read(sreg, low.length);
+  if (found === undefined || low === undefined || high === undefined) return 'maybe';
+  const isInside = Buffer.compare(found, low) >= 0 && Buffer.compare(found, high) <= 0;
+  return isInside === (op !== NFT_RANGE_NEQ) ? 'yes' : 'no';
 }
 
 export function mask({ bitwise }: Expression, registers: Registers): void {

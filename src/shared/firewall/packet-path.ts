@@ -14,7 +14,7 @@ import { type ChainId, type Expression, type NftRule, readRules } from '../netli
 import { listElements, type RawElement } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { extension } from './packet-extension.ts';
-import { compare, loadedBy, look, type Match, mask, type Packet, Registers } from './packet-match.ts';
+import { compare, compareRange, loadedBy, look, type Match, mask, type Packet, Registers } from './packet-match.ts';
 
 /** The rules of a table, read when they are needed. */
 export interface RuleSource {
@@ -148,6 +148,8 @@ function stepOf(expression: Expression, registers: Registers, of: Walk, chain: C
       return 'yes';
     case 'cmp':
       return compare(expression, registers);
+    case 'range':
+      return compareRange(expression, registers);
     case 'lookup':
       return lookUp(expression, registers, of, chain);
     case 'match':

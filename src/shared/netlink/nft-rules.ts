@@ -37,6 +37,10 @@ import {
   NFTA_PAYLOAD_DREG,
   NFTA_PAYLOAD_LEN,
   NFTA_PAYLOAD_OFFSET,
+  NFTA_RANGE_FROM_DATA,
+  NFTA_RANGE_OP,
+  NFTA_RANGE_SREG,
+  NFTA_RANGE_TO_DATA,
   NFTA_RULE_CHAIN,
   NFTA_RULE_COMPAT,
   NFTA_RULE_COMPAT_FLAGS,
@@ -78,6 +82,12 @@ const CMP = {
   op: attr(NFTA_CMP_OP, be32),
   data: attr(NFTA_CMP_DATA, nested(DATA)),
 };
+const RANGE = {
+  sreg: attr(NFTA_RANGE_SREG, be32),
+  op: attr(NFTA_RANGE_OP, be32),
+  from: attr(NFTA_RANGE_FROM_DATA, nested(DATA)),
+  to: attr(NFTA_RANGE_TO_DATA, nested(DATA)),
+};
 const PAYLOAD = {
   dreg: attr(NFTA_PAYLOAD_DREG, be32),
   base: attr(NFTA_PAYLOAD_BASE, be32),
@@ -114,6 +124,7 @@ const EXPRESSION = {
   rt: { ...attr(NFTA_EXPR_DATA, nested(META)), when: ['name', 'rt'] },
   ct: { ...attr(NFTA_EXPR_DATA, nested(CT)), when: ['name', 'ct'] },
   cmp: { ...attr(NFTA_EXPR_DATA, nested(CMP)), when: ['name', 'cmp'] },
+  range: { ...attr(NFTA_EXPR_DATA, nested(RANGE)), when: ['name', 'range'] },
   payload: { ...attr(NFTA_EXPR_DATA, nested(PAYLOAD)), when: ['name', 'payload'] },
   bitwise: { ...attr(NFTA_EXPR_DATA, nested(BITWISE)), when: ['name', 'bitwise'] },
   immediate: { ...attr(NFTA_EXPR_DATA, nested(IMMEDIATE)), when: ['name', 'immediate'] },
