@@ -16,6 +16,17 @@ const NETWORK: readonly FirewallEntry[] = [
   { kind: 'hairpin', device: 'br0', subnet: '10.88.0.0/24' },
   { kind: 'admit', device: 'br0' },
 ];
+/** What an endpoint with a device of its own adds. */
+function routed(n: number): FirewallEntry[] {
+  return [
+    { kind: 'policy', device: `veth${n}`, policy: 'open' },
+    { kind: 'admit', device: `veth${n}` },
+  ];
+}
+
+/** A bridge as Docker names them. */
+const DOCKER_BRIDGE = 'br-0123456789ab';
+
 const GATEWAYS: FirewallEntry = { kind: 'gateways', device: 'br0', addresses: ['10.88.0.1'] };
 
 function guard(n: number): FirewallEntry {
@@ -100,19 +111,15 @@ describe('what is known of the ruleset', function () {
 
   it('lets an endpoint with a device of its own begin with one transaction, and no list but of bridges', async () => {
     using own = start();
-    const network = (n: number): readonly FirewallEntry[] => [
-      { kind: 'policy', device: `veth${n}`, policy: 'open' },
-      { kind: 'admit', device: `veth${n}` },
-    ];
-    await own.nftables.add(network(2));
-    await own.nftables.add(network(3));
+    await own.nftables.add(routed(2));
+    await own.nftables.add(routed(3));
     using counted = countExchanges();
-    await own.nftables.add(network(4));
+    await own.nftables.add(routed(4));
     const { dumps, batches, generations } = counted;
     assert.deepEqual({ dumps, batches }, { dumps: 1, batches: 1 });
     assert.ok(generations <= 3, `${generations} looks at the generation`);
     using fresh = start();
-    assert.deepEqual(await fresh.nftables.missing([2, 3, 4].flatMap(network)), []);
+    assert.deepEqual(await fresh.nftables.missing([2, 3, 4].flatMap(routed)), []);
   });
 
   it('lets an endpoint end without a look at its ports, although others have come and gone since it began', async () => {
@@ -212,6 +219,62 @@ describe('what is known of the ruleset', function () {
         }
       }),
       { numRuns: 60 },
+    );
+  });
+
+  it('names the bridges of Docker at each addition, whatever has changed since the last one', async () => {
+    const links = { appears: ['add', DOCKER_BRIDGE, 'type', 'bridge'], goes: ['delete', DOCKER_BRIDGE] } as const;
+    const step = fc.oneof(
+      fc.record({ by: fc.constantFrom(0, 1), add: fc.integer({ min: 2, max: 6 }) }),
+      fc.record({ by: fc.constantFrom(0, 1), remove: fc.integer({ min: 2, max: 6 }) }),
+      fc.record({ link: fc.constantFrom(...Object.values(links)) }),
+      fc.record({
+        nft: fc.constantFrom(
+          ['flush', 'ruleset'],
+          ['flush', 'set', 'inet', 'isthmus', 'docker'],
+          ['flush', 'set', 'inet', 'isthmus', 'networks'],
+          ['add', 'element', 'inet', 'isthmus', 'docker', '{ "stranger0" }'],
+          ['add', 'table', 'inet', 'other'],
+        ),
+      }),
+      fc.record({ by: fc.constantFrom(0, 1), reset: fc.constant(true) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 12 }), async (steps) => {
+        nft('flush', 'ruleset');
+        netns.run('sh', '-c', `ip link del ${DOCKER_BRIDGE} 2>/dev/null; true`);
+        using first = start();
+        using second = start();
+        for (const one of steps) {
+          const { nftables } = 'by' in one ? ([first, second][one.by] ?? first) : first;
+          if ('nft' in one) nft(...one.nft);
+          else if ('link' in one) spawnSync('ip', ['-n', netns.name, 'link', ...one.link], { stdio: 'ignore' });
+          else if ('remove' in one) await nftables.remove(routed(one.remove));
+          else {
+            if ('add' in one) await nftables.add(routed(one.add));
+            else await nftables.reset(() => ({ entries: routed(2) }));
+            const isThere = netns.run('ip', '-br', 'link').includes(DOCKER_BRIDGE);
+            const named = netns.run('nft', 'list', 'set', 'inet', 'isthmus', 'docker');
+            assert.deepEqual(named.match(/(?<=")[^"]+/)?.[0], isThere ? DOCKER_BRIDGE : undefined);
+          }
+        }
+      }),
+      {
+        numRuns: 30,
+        examples: [
+          [
+            [
+              { link: links.appears },
+              { by: 0, add: 2 },
+              { by: 0, add: 3 },
+              { link: links.goes },
+              { by: 0, reset: true },
+              { link: links.appears },
+              { by: 0, add: 4 },
+            ],
+          ],
+        ],
+      },
     );
   });
 
