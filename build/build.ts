@@ -15,6 +15,7 @@ import { buildLauncher } from './launcher.ts';
 import { formatNotices, noticesOf, ownNotices } from './licences.ts';
 import { writeManual } from './man.ts';
 import { type Packager, packageExecutable } from './package.ts';
+import { readRevision } from './revision.ts';
 import { writeValidators } from './schemas.ts';
 import { buildTopologyPage } from './topology-page.ts';
 
@@ -34,16 +35,18 @@ async function main(): Promise<void> {
   writeValidators();
   writeManual();
   buildLauncher(join(ROOT, 'dist', 'launcher'));
+  const revision = readRevision(ROOT);
   const programs = await Promise.all(
     PROGRAMS.map(async (program) => ({
       ...program,
-      bundle: await bundle(sourceOf(program.name), bundleOf(program.name)),
+      bundle: await bundle(sourceOf(program.name), bundleOf(program.name), { ISTHMUS_REVISION: revision }),
     })),
   );
   const page = await buildTopologyPage();
   const inputs = [...programs.flatMap(({ bundle }) => bundle.inputs), ...page.inputs];
   const notices = [...noticesOf(inputs), ...ownNotices()];
   writeFileSync(LICENCES, formatNotices(notices));
+  console.log(`revision: ${revision}`);
   console.log(`licences: ${relative(ROOT, LICENCES)}, of ${notices.length} works`);
   for (const file of programs.flatMap(({ bundle: { program, packages } }) => [program, ...Object.values(packages)]))
     console.log(`bundle: ${relative(ROOT, file)}, ${Math.ceil(statSync(file).size / 1000)} kB`);

@@ -1,6 +1,6 @@
 import { isBuiltin } from 'node:module';
 import { dirname, resolve } from 'node:path';
-import { build, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 /** A program as self-contained CommonJS files. Node's own modules stay outside. */
 export interface Bundle {
@@ -17,22 +17,32 @@ export interface Bundle {
  *
  * A single executable accepts only CommonJS and cannot `import()` from disk. A module of ours that the sources import
  * dynamically is inside the bundle, as a function that runs at its first import. For the same reason the sources must
- * not use top-level await.
+ * not use top-level await. `define` has values of constants that the sources declare, by name.
  */
-export async function bundle(entry: string, outfile: string): Promise<Bundle> {
+export async function bundle(
+  entry: string,
+  outfile: string,
+  define: Readonly<Record<string, string>> = {},
+): Promise<Bundle> {
   const found = new Map<string, string>();
-  const inputs = await bundleFile(entry, outfile, [collectPackages(found)]);
+  const constants = Object.fromEntries(Object.entries(define).map(([name, value]) => [name, JSON.stringify(value)]));
+  const inputs = await bundleFile(entry, outfile, { plugins: [collectPackages(found)], define: constants });
   const packages: Record<string, string> = {};
   for (const [name, directory] of found) {
     const file = `${outfile.replace(/\.cjs$/, '')}.${name.replaceAll('/', '-')}.cjs`;
-    inputs.push(...(await bundleFile(name, file, [], directory)));
+    inputs.push(...(await bundleFile(name, file, {}, directory)));
     packages[name] = file;
   }
   return { program: outfile, packages, inputs };
 }
 
 /** Returns the paths of the sources that the file contains. */
-async function bundleFile(entry: string, outfile: string, plugins: Plugin[], from = dirname(entry)): Promise<string[]> {
+async function bundleFile(
+  entry: string,
+  outfile: string,
+  own: Pick<BuildOptions, 'define' | 'plugins'>,
+  from = dirname(entry),
+): Promise<string[]> {
   const { metafile } = await build({
     entryPoints: [entry],
     outfile,
@@ -44,7 +54,7 @@ async function bundleFile(entry: string, outfile: string, plugins: Plugin[], fro
     external: ['node:*'],
     // The loader's `require` loads what is not inside.
     supported: { 'dynamic-import': false },
-    plugins,
+    ...own,
     minify: true,
     charset: 'ascii',
     legalComments: 'none',

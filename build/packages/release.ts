@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
+import { git } from '../revision.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** Outside of a clone: the time of files in packages must not be that of the build. */
@@ -17,14 +17,9 @@ export interface Release {
 /** Returns the release of this checkout: that of its tag, else one named by the commit. SOURCE_DATE_EPOCH is obeyed. */
 export function readRelease(): Release {
   const { version } = manifest;
-  const [time, hash] = git('log', '-1', '--format=%ct %h').split(' ');
+  const [time, hash] = git(ROOT, 'log', '-1', '--format=%ct %h').split(' ');
   const epoch = Number(process.env.SOURCE_DATE_EPOCH ?? (time || NO_DATE));
-  if (hash === undefined || git('tag', '--points-at', 'HEAD', `v${version}`) !== '') return { version, epoch };
+  if (hash === undefined || git(ROOT, 'tag', '--points-at', 'HEAD', `v${version}`) !== '') return { version, epoch };
   const day = new Date(epoch * 1000).toISOString().replaceAll(/[-:T]/g, '').slice(0, 12);
   return { version: `${version}~git${day}.${hash}`, epoch };
-}
-
-/** Empty where there is no git, or no repository. */
-function git(...args: readonly string[]): string {
-  return (spawnSync('git', ['-C', ROOT, ...args], { encoding: 'utf8' }).stdout ?? '').trim();
 }

@@ -1,6 +1,6 @@
-import manifest from '../../package.json' with { type: 'json' };
 import type { PluginName } from '../../src/shared/config/plugin-config.ts';
 import { SUPPORTED } from '../../src/shared/config/versions.ts';
+import { PROGRAM_VERSION } from '../../src/shared/runtime/program-version.ts';
 
 /** The release of the reference plugins whose configuration the drop-in names accept. */
 const REFERENCE = '1.9.1';
@@ -11,8 +11,8 @@ const REFERENCE = '1.9.1';
  * after it.
  */
 export function about(plugin: PluginName): string {
-  const own = manifest.version;
-  const version = plugin === 'isthmus' ? own : `${REFERENCE}+isthmus.${own}`;
+  // Build metadata has no second "+".
+  const version = plugin === 'isthmus' ? PROGRAM_VERSION : `${REFERENCE}+isthmus.${PROGRAM_VERSION.replace('+', '.')}`;
   return `CNI ${plugin} plugin v${version}\nCNI protocol versions supported: ${SUPPORTED.join(', ')}\n`;
 }
 

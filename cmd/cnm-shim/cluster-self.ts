@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
-import manifest from '../../package.json' with { type: 'json' };
 import { clusterHostId } from '../../src/shared/cluster/identity.ts';
 import type { Self } from '../../src/shared/cluster/site.ts';
 import type { ClusterConfig } from '../../src/shared/config/cluster.ts';
 import { fault } from '../../src/shared/errors/fault.ts';
 import type { Host } from '../../src/shared/host/host.ts';
 import type { Family } from '../../src/shared/model/addr.ts';
+import { PROGRAM_VERSION } from '../../src/shared/runtime/program-version.ts';
 import { underlayOf } from './cluster-parts.ts';
 
 /** This host, as it is now. */
@@ -17,7 +17,7 @@ export function describeSelf(config: ClusterConfig, host: Host, stateDir: string
     // Hosts within one machine have one boot id.
     bootId: hostId === 'root' ? bootId : `${bootId} ${hostId}`,
     ...(address !== undefined && (config.family === 4 ? { underlay4: address } : { underlay6: address })),
-    ...{ mtu, release: manifest.version },
+    ...{ mtu, release: PROGRAM_VERSION },
   };
 }
 

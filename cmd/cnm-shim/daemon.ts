@@ -1,13 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import manifest from '../../package.json' with { type: 'json' };
 import { CATALOG } from '../../src/shared/errors/catalog.ts';
 import { asNetError } from '../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../src/shared/log/log.ts';
 import { given } from '../../src/shared/model/given.ts';
 import { releaseExecutable } from '../../src/shared/netlink/memory.ts';
 import type { CallCore } from '../../src/shared/runtime/make-core.ts';
+import { PROGRAM_VERSION } from '../../src/shared/runtime/program-version.ts';
 import { CniServer } from './cni/server.ts';
 import { CniService } from './cni/service.ts';
 import { LoopWatch } from './control/loop-delay.ts';
@@ -137,7 +137,7 @@ async function serve({
   releaseExecutable();
   manager.ready(status);
   log.info('daemon.start', {
-    version: manifest.version,
+    version: PROGRAM_VERSION,
     cni: socket,
     docker: docker?.socket,
     stateDir,

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import manifest from '../../package.json' with { type: 'json' };
 import { visible } from '../../src/shared/model/visible.ts';
+import { PROGRAM_VERSION } from '../../src/shared/runtime/program-version.ts';
 import { addCheckPath } from './cli/check-path.ts';
 import { addCluster } from './cli/cluster.ts';
 import { addCompletion } from './cli/completion.ts';
@@ -25,7 +25,7 @@ import { addVersion } from './cli/version.ts';
 export function makeProgram(): Command {
   const program = new Verb('isthmus')
     .description('One container-networking core for Kubernetes, podman and Docker.')
-    .version(manifest.version, '--version', 'print the version')
+    .version(PROGRAM_VERSION, '--version', 'print the version')
     .exitOverride()
     .configureOutput({ writeErr: (text) => process.stderr.write(text.split('\n').map(visible).join('\n')) })
     .showHelpAfterError('Try --help.');

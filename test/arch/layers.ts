@@ -41,6 +41,8 @@ const READERS: readonly string[] = [
   ...['src/shared/remote/answer.ts', 'src/shared/remote/client.ts', 'src/shared/remote/spec-file.ts'],
   'cmd/cnm-shim/install/record.ts',
 ];
+/** Adds the revision to the version in package.json. */
+const VERSIONED = 'src/shared/runtime/program-version.ts';
 /** What reads the values of parsed JSON. */
 const READING = 'src/shared/model/json.ts';
 
@@ -66,8 +68,8 @@ function againstLayers(file: string, { specifier, kind }: Import): string | unde
     return 'the client of a cluster is loaded when it is needed: await import()';
   if (to === 'remote' && from !== 'remote' && kind === 'static' && from !== undefined)
     return "the client of Docker's plugins is loaded when it is needed: await import()";
-  // The manifest holds the version that a program prints.
-  if (target === 'package.json' && from?.startsWith('cmd/')) return undefined;
+  if (target === 'package.json' && from !== undefined)
+    return file === VERSIONED ? undefined : `the version of a program is in ${VERSIONED}`;
   if (to === undefined) return 'it is not part of any layer';
   if (target === READING && isBelowEdge(file)) return BELOW_EDGE;
   if (from === to) return undefined;

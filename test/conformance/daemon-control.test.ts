@@ -8,6 +8,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { type ControlAnswer, controlRequest } from '../support/control.ts';
 import { type DaemonBin, type DaemonSite, daemonBin, makeSite, until } from '../support/daemon-site.ts';
 import { DockerCaller } from '../support/docker-caller.ts';
+import { withoutRevisions } from '../support/version.ts';
 
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
@@ -82,7 +83,7 @@ describe("the daemon's control socket", function () {
       ...['version', 'pid', 'startedAt', 'uptimeSeconds', 'rssBytes', 'eventLoopDelayMs', 'calls', 'sockets'],
       'lastErrors',
     ]);
-    assert.deepEqual([told.version, told.pid], [manifest.version, site.daemon.pid]);
+    assert.deepEqual([withoutRevisions(told.version), told.pid], [manifest.version, site.daemon.pid]);
     const age = (Date.now() - Date.parse(told.startedAt)) / 1000;
     assert.ok(age > 0 && Math.abs(told.uptimeSeconds - age) < 2, text);
     assert.ok(Math.abs(told.rssBytes / 1024 - memory()) < 10_000, text);

@@ -2,9 +2,9 @@ import { strict as assert } from 'node:assert';
 import { spawnSync } from 'node:child_process';
 import { constants, copyFileSync, linkSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import manifest from '../../package.json' with { type: 'json' };
 import { pluginNames } from '../support/cni.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
+import { isBuiltVersion } from '../support/version.ts';
 import { built, daemonFile, pluginFile } from '../support/via.ts';
 
 /** How the executable got its name. */
@@ -23,8 +23,9 @@ const CONFIG = '{"cniVersion":"1.0.0"}';
 /** What answered: the plugin to a call, the plugin to a person, or the command line. */
 function answerOf({ stdout, stderr }: { readonly stdout: string; readonly stderr: string }): string {
   if (stdout.includes('"supportedVersions"')) return 'call';
-  if (/^CNI \S+ plugin v/.test(stderr)) return 'plugin';
-  if (stdout === `${manifest.version}\n`) return 'command line';
+  // A semantic version: tools parse it.
+  if (/^CNI \S+ plugin v\d+\.\d+\.\d+(\+[\w.-]+)?$/m.test(stderr)) return 'plugin';
+  if (isBuiltVersion(stdout.trimEnd())) return 'command line';
   if (/^Usage: isthmus /m.test(stdout + stderr)) return 'help';
   return `${stdout}${stderr}`;
 }

@@ -11,6 +11,7 @@ import { skipIf } from '../support/skip.ts';
 import { UNITS } from '../support/systemd-host.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { waitFor } from '../support/test-host.ts';
+import { withoutRevisions } from '../support/version.ts';
 
 const DAEMON = join(import.meta.dirname, '../../dist/cnm-shim');
 const SERVICE = 'isthmus.service';
@@ -66,7 +67,9 @@ describe('systemd units', () => {
         assert.doesNotMatch(log, /daemon\.start/);
         assert.equal(await answerOf(path), DECLINE);
         await waitFor('the daemon logs', () =>
-          log.includes(`event=daemon.start version=${manifest.version} cni=${path} docker=${docker} `),
+          withoutRevisions(log).includes(
+            `event=daemon.start version=${manifest.version} cni=${path} docker=${docker} `,
+          ),
         );
         assert.equal(await answerOf(path), DECLINE);
         assert.deepEqual(readdirSync(join(directory.path, 'run')).sort(), ['control.sock', 'lock']);

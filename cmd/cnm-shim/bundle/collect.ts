@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import manifest from '../../../package.json' with { type: 'json' };
 import { asNetError } from '../../../src/shared/errors/net-error.ts';
+import { PROGRAM_VERSION } from '../../../src/shared/runtime/program-version.ts';
 import { dumpState } from '../../../src/shared/store/dump.ts';
 import { SCHEMA_VERSION } from '../../../src/shared/store/migrations.ts';
 import { COMMANDS, CONFIGURATION_NAME, CONFIGURATIONS, type Command, LISTED } from './sources.ts';
@@ -48,7 +48,7 @@ export async function collect(places: Places): Promise<Collected> {
   };
   await add('versions/isthmus.json', () => ({
     value: {
-      ...{ version: manifest.version, node: process.version, schema: SCHEMA_VERSION, places },
+      ...{ version: PROGRAM_VERSION, node: process.version, schema: SCHEMA_VERSION, places },
       ...{ host: hostname(), at: new Date().toISOString(), listed: LISTED.map(listing) },
     },
   }));

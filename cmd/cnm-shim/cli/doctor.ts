@@ -1,5 +1,4 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import manifest from '../../../package.json' with { type: 'json' };
 import { asNetError } from '../../../src/shared/errors/net-error.ts';
 import { type Addr, parseAddr } from '../../../src/shared/model/addr.ts';
 import { given } from '../../../src/shared/model/given.ts';
@@ -15,6 +14,7 @@ import { count } from '../../../src/shared/ops/doctor/rules/network.ts';
 import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { readCniFacts } from '../../../src/shared/runtime/configuration-files.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
+import { PROGRAM_VERSION } from '../../../src/shared/runtime/program-version.ts';
 import { reloadVerb } from '../../../src/shared/runtime/reload.ts';
 import { inspectState } from '../../../src/shared/store/inspect.ts';
 import { terminalWidth, wrap } from '../../../src/shared/ui/lines.ts';
@@ -124,7 +124,7 @@ async function look(core: CallCore, options: DoctorOptions, { scope, paths }: Lo
   // dockerd has networks of its own in any case: an empty list is no answer.
   const known = docker === undefined || docker.length === 0 ? undefined : docker;
   const cni = { ...readCniFacts(process.env), ...given({ installed }) };
-  const around = { version: manifest.version, stateDir, runDir, paths, cni, control, ...given({ docker: known }) };
+  const around = { version: PROGRAM_VERSION, stateDir, runDir, paths, cni, control, ...given({ docker: known }) };
   const facts = await observe(core, around);
   if (options.probe !== true && options.probeTo === undefined) return facts;
   return { ...facts, probes: await probe(core, facts, given({ scope, to: options.probeTo })) };

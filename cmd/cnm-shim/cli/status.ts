@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
-import manifest from '../../../package.json' with { type: 'json' };
 import { networkTitle } from '../../../src/shared/model/attachment.ts';
 import { readStatus } from '../../../src/shared/ops/status.ts';
 import type { EndpointCount, NetworkStatus, StatusInfo } from '../../../src/shared/ops/status-info.ts';
 import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
+import { PROGRAM_VERSION } from '../../../src/shared/runtime/program-version.ts';
 import { formatPairs, terminalWidth, wrap } from '../../../src/shared/ui/lines.ts';
 import { formatTable } from '../../../src/shared/ui/table.ts';
 import { askDaemon } from '../control/ask.ts';
@@ -56,7 +56,7 @@ function parseSeconds(text: string): number {
 async function look(options: StatusOptions): Promise<StatusInfo> {
   await using core = openLook(options);
   const control = await askDaemon(options.runDir);
-  return await readStatus(core, { version: manifest.version, stateDir: options.stateDir, control });
+  return await readStatus(core, { version: PROGRAM_VERSION, stateDir: options.stateDir, control });
 }
 
 /** Moves a terminal's cursor to its first line, and clears it from there. */

@@ -1,16 +1,17 @@
 import { getRawAsset, isSea } from 'node:sea';
 import { brotliDecompressSync } from 'node:zlib';
 import type { Command } from 'commander';
-import manifest from '../../../package.json' with { type: 'json' };
 import { SUPPORTED } from '../../../src/shared/config/versions.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
+import { REVISION as revision, PROGRAM_VERSION as version } from '../../../src/shared/runtime/program-version.ts';
 import { SCHEMA_VERSION } from '../../../src/shared/store/migrations.ts';
 import { addOutput, type OutputOptions, printJson } from './output.ts';
 
 const EXAMPLES = `
 Examples:
-  isthmus version
+  isthmus version                       with the commit that it was built from
   isthmus version -o json               also the CNI versions, the schema of the state and the version of Node
   isthmus version --licenses            the licences of everything inside the executables
 `;
@@ -25,10 +26,10 @@ export function addVersion(program: Command): void {
     .option('--licenses', 'print the licences of this program and of everything inside the executables')
     .addHelpText('after', EXAMPLES)
     .action(({ output, format = output, licenses = false }: VersionOptions) => {
-      const { version } = manifest;
       if (licenses) writeAll(1, licenceText());
       else if (format === 'table') console.log(version);
-      else printJson({ version, cni: SUPPORTED, schema: SCHEMA_VERSION, node: process.version });
+      else
+        printJson({ version, ...given({ revision }), cni: SUPPORTED, schema: SCHEMA_VERSION, node: process.version });
     });
 }
 

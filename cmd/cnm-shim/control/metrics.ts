@@ -1,7 +1,7 @@
 import type { Histogram, MetricObjectWithValues, MetricValueWithName, Registry } from 'prom-client';
-import manifest from '../../../package.json' with { type: 'json' };
 import { asNetError } from '../../../src/shared/errors/net-error.ts';
 import { type Figures, figuresOf } from '../../../src/shared/ops/figures.ts';
+import { PROGRAM_VERSION } from '../../../src/shared/runtime/program-version.ts';
 import { type DaemonFacts, statusOf } from './status.ts';
 import { BOUNDS, type Counted } from './tally.ts';
 
@@ -78,7 +78,7 @@ function samplesOf(name: string, { labels, buckets, count, sum }: Counted): Metr
 function addStatus(client: Client, registry: Registry, facts: DaemonFacts): void {
   const { startedAt, rssBytes, eventLoopDelayMs, calls } = statusOf(facts);
   const gauge = gauges(client, registry);
-  gauge('isthmus_build_info', 'Version of the daemon; always 1.', [[1, { version: manifest.version }]]);
+  gauge('isthmus_build_info', 'Version of the daemon; always 1.', [[1, { version: PROGRAM_VERSION }]]);
   gauge('process_start_time_seconds', 'When the daemon began, in seconds since the epoch.', [
     [Date.parse(startedAt) / 1000],
   ]);

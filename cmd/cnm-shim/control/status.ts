@@ -1,6 +1,6 @@
-import manifest from '../../../package.json' with { type: 'json' };
 import type { Logger } from '../../../src/shared/log/log.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
+import { PROGRAM_VERSION } from '../../../src/shared/runtime/program-version.ts';
 import type { LoopDelay, LoopWatch } from './loop-delay.ts';
 import type { LastError, Operations } from './operations.ts';
 
@@ -44,7 +44,7 @@ export interface DaemonFacts {
 /** Reads no state and asks no kernel: it is answered while both hang. */
 export function statusOf({ startedAt, sockets, operations, loop, calls }: DaemonFacts): DaemonStatus {
   return {
-    version: manifest.version,
+    version: PROGRAM_VERSION,
     pid: process.pid,
     startedAt: startedAt.toISOString(),
     // From the monotonic clock: doctor compares it with `startedAt` and finds changes of the wall clock.

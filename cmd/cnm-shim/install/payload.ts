@@ -1,7 +1,7 @@
 import { getRawAsset, isSea } from 'node:sea';
 import { brotliDecompressSync } from 'node:zlib';
-import manifest from '../../../package.json' with { type: 'json' };
 import { fault } from '../../../src/shared/errors/fault.ts';
+import { PROGRAM_VERSION } from '../../../src/shared/runtime/program-version.ts';
 import { type Payload, UNIT_NAMES } from './items.ts';
 
 /** Returns what the build has put inside this executable. Throws NetError `unsupported` in any other process. */
@@ -12,7 +12,7 @@ export function readPayload(): Payload {
   }
   return {
     executable: process.execPath,
-    version: manifest.version,
+    version: PROGRAM_VERSION,
     licences: brotliDecompressSync(asset('licences')),
     launcher: asset('launcher'),
     network: asset('network'),
