@@ -76,7 +76,10 @@ describe('the operator verbs with Docker networks', function () {
     containers.set('web1', [endpoint]);
     const name = `docker-${app.id.slice(0, 12)}`;
     const table = await verbs.ok('network', 'ls');
-    assert.match(table, new RegExp(`^app +bridge +br-${app.id.slice(0, 12)} +10\\.99\\.0\\.0/24 +1 +docker app$`, 'm'));
+    assert.match(
+      table,
+      new RegExp(`^app +bridge +br-${app.id.slice(0, 12)} +10\\.99\\.0\\.0/24 +1/253 +1 +docker app$`, 'm'),
+    );
     const address = endpoint.addresses[0]?.split('/')[0];
     assert.equal(
       await verbs.ok('ports', 'web1'),
@@ -96,7 +99,7 @@ web1        app       *:8080/tcp   ${address}:80
       assert.deepEqual(await verbs.json('network', 'inspect', text), [byName]);
     const [listed] = await verbs.json<Readonly<Record<string, unknown>>[]>('endpoint', 'ls', 'app');
     assert.deepEqual(listed?.container, { id: CONTAINER, name: 'web1', labels: { of: 'web1' } });
-    assert.deepEqual([listed.camp, listed.mac, listed.interface], ['cnm', endpoint.mac, undefined]);
+    assert.deepEqual([listed.camp, listed.mac, listed.interface], ['docker', endpoint.mac, undefined]);
     const endpoints = await verbs.ok('endpoint', 'ls');
     assert.match(endpoints, new RegExp(`^app +web1 +- +${listed.hostInterface} +10\\.99`, 'm'));
     assert.match(host.ip('-br', 'link', 'show', 'dev', String(listed.hostInterface)), /^veth/);
@@ -173,7 +176,7 @@ web1        app       *:8080/tcp   ${address}:80
     ping(lab.container(0), pod);
     ping(lab.container(1), address);
     const [found] = await verbs.json<{ endpoints: { camp: string }[] }[]>('network', 'inspect', 'web');
-    assert.deepEqual(found?.endpoints.map(({ camp }) => camp).sort(), ['cni', 'cnm']);
+    assert.deepEqual(found?.endpoints.map(({ camp }) => camp).sort(), ['cni', 'docker']);
     assert.match(await verbs.ok('network', 'ls'), /^web .* 2 +docker shared, operator$/m);
 
     site.ok('DEL', { pod: 1, config: web });

@@ -123,12 +123,12 @@ describe('the operator verbs', function () {
     assert.equal(
       await verbs.ok('network', 'ls'),
       `
-NAME     DRIVER   DEVICE   SUBNETS        ENDPOINTS   USED BY
-bridge   bridge   -        -              -           predefined
-host     host     -        -              -           predefined
-lab      null     -        -              0           operator
-none     null     -        -              -           predefined
-web      bridge   br-web   10.88.0.0/24   1           operator
+NAME     DRIVER   DEVICE   SUBNETS        IN USE   ENDPOINTS   USED BY
+bridge   bridge   -        -              -        -           predefined
+host     host     -        -              -        -           predefined
+lab      null     -        -              -        0           operator
+none     null     -        -              -        -           predefined
+web      bridge   br-web   10.88.0.0/24   1/253    1           operator
 `.slice(1),
     );
     const [{ hostInterface = '' } = {}] = await verbs.json<{ hostInterface?: string }[]>('endpoint', 'ls');
@@ -142,8 +142,8 @@ web       pod0        eth0        ${hostInterface}   10.88.0.2/24   0a:58:0a:58:
     assert.equal(
       await verbs.ok('network', 'inspect', '-o', 'table', 'web'),
       `
-NAME   DRIVER   DEVICE   SUBNETS        ENDPOINTS   USED BY
-web    bridge   br-web   10.88.0.0/24   1           operator
+NAME   DRIVER   DEVICE   SUBNETS        IN USE   ENDPOINTS   USED BY
+web    bridge   br-web   10.88.0.0/24   1/253    1           operator
 
 ${endpoints}`.slice(1),
     );

@@ -175,7 +175,7 @@ function describeNetwork(running: () => TestHost): void {
           assert.ok(seen > 16, `${seen} addresses were given`);
           assert.equal(new Set(Object.values(kept)).size, 16, JSON.stringify(kept));
           const owners = Object.entries(kept).map(([name, address]) => {
-            return `${name.startsWith('pod') ? 'cni' : 'cnm'} ${name} ${address}`;
+            return `${name.startsWith('pod') ? 'cni' : 'docker'} ${name} ${address}`;
           });
           assert.deepEqual(listed(), owners.sort());
           for (const name of containers) assert.equal(site.addressOf(name, 'dweb'), kept[name]);

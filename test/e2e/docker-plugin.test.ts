@@ -155,7 +155,7 @@ function describePlugin(running: () => TestHost): void {
       assert.ok(plugin.pings('one', pod));
       for (const address of addresses.slice(1)) pods.assertPings('pod1', address);
       const endpoints = isthmus('endpoint', 'ls', SHARED) as { camp: string }[];
-      assert.deepEqual(endpoints.map(({ camp }) => camp).sort(), ['cni', 'cnm', 'cnm']);
+      assert.deepEqual(endpoints.map(({ camp }) => camp).sort(), ['cni', 'docker', 'docker']);
       plugin.clear();
       pods.check('pod1');
       host.run('rm', `${confDir}/10-web.conflist`);

@@ -44,7 +44,7 @@ describe('status on a real host', function () {
     assert.deepEqual(info.networks[0].subnets, [{ subnet: '10.88.0.0/16', size: 65_533, used: 1, free: 65_532 }]);
     assert.deepEqual(info.endpoints, [
       { camp: 'cni', ready: 1, unfinished: 0 },
-      { camp: 'cnm', ready: 0, unfinished: 0 },
+      { camp: 'docker', ready: 0, unfinished: 0 },
     ]);
   });
 

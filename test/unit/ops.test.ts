@@ -45,11 +45,11 @@ describe('operator view of endpoints', () => {
     const found = listEndpoints(core);
     assert.deepEqual(
       found.map(({ network, camp, id }) => `${network} ${camp} ${id}`),
-      [`${NETWORK} cnm ${endpointOf(2).containerId}`, 'web cni pod1', 'web cni pod2'],
+      [`${NETWORK} docker ${endpointOf(2).containerId}`, 'web cni pod1', 'web cni pod2'],
     );
     const [docker, pod] = found;
     assert.deepEqual(docker, {
-      ...{ network: NETWORK, camp: 'cnm', id: endpointOf(2).containerId },
+      ...{ network: NETWORK, camp: 'docker', id: endpointOf(2).containerId },
       ...{ hostInterface: docker?.hostInterface, mac: '0a:58:0a:58:00:02', aliases: [], ports: [], ready: true },
       ...{ addresses: ['10.88.0.2/24', 'fd00:88::2/64'], dockerNetwork: NETWORK_ID },
     });

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
+import { withInterfaces } from '../../../src/shared/ops/docker-interfaces.ts';
 import { type EndpointInfo, listEndpoints } from '../../../src/shared/ops/endpoints.ts';
 import { inspectNetwork } from '../../../src/shared/ops/networks.ts';
 import { dockerNames, type Named, networkOf, ofContainer, titleOf, withName } from './names.ts';
@@ -58,8 +59,10 @@ export function addEndpoint(program: Command): void {
     .action(async (network: string | undefined, options: ListOptions & StateOptions) => {
       await using core = openState(options);
       const names = await dockerNames(core);
-      const found =
-        network === undefined ? listEndpoints(core) : (await inspectNetwork(core, network, names.networks)).endpoints;
+      const found = withInterfaces(
+        core,
+        network === undefined ? listEndpoints(core) : (await inspectNetwork(core, network, names.networks)).endpoints,
+      );
       await printList(
         options,
         found.map((info) => withName(info, names)),
@@ -75,7 +78,7 @@ export function addEndpoint(program: Command): void {
     .action(async (wanted: readonly string[], options: Options) => {
       await using core = openState(options);
       const names = await dockerNames(core);
-      const all = listEndpoints(core).map((info) => withName(info, names));
+      const all = withInterfaces(core, listEndpoints(core)).map((info) => withName(info, names));
       const errors: NetError[] = [];
       const found = wanted.flatMap((text) => {
         try {

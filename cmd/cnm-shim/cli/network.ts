@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
 import { given } from '../../../src/shared/model/given.ts';
 import type { RemoteInfo } from '../../../src/shared/ops/cluster.ts';
+import { withInterfaces } from '../../../src/shared/ops/docker-interfaces.ts';
 import { inspectNetwork, listNetworks, type NetworkInfo } from '../../../src/shared/ops/networks.ts';
 import { clusterCalls } from '../cluster-wire.ts';
 import { ENDPOINTS, type NamedEndpoint } from './endpoint.ts';
@@ -34,7 +35,7 @@ those of isthmus network create. A network of a CNI configuration lives as long 
 
 const INSPECT_EXAMPLES = `
 Examples:
-  isthmus network inspect web           subnets, addresses in use, endpoints of both camps
+  isthmus network inspect web           subnets, addresses in use, endpoints of Docker and CNI
   isthmus network inspect 1f5d9ab0c2e4  by the id of a Docker network, or by its name there
   isthmus network inspect -o table web  for people
 
@@ -63,7 +64,7 @@ interface NamedNetwork extends Omit<NetworkInfo, 'holders'> {
 }
 
 const NETWORKS: ListShape<NamedNetwork> = {
-  headings: ['NAME', 'DRIVER', 'DEVICE', 'SUBNETS', 'ENDPOINTS', 'USED BY'],
+  headings: ['NAME', 'DRIVER', 'DEVICE', 'SUBNETS', 'IN USE', 'ENDPOINTS', 'USED BY'],
   row: (network) => {
     const { driver, device = '', present, subnets, endpoints, predefined, docker, holders } = network;
     const others = holders.filter((holder) => !holder.startsWith(DOCKER));
@@ -73,6 +74,7 @@ const NETWORKS: ListShape<NamedNetwork> = {
       driver,
       present ? device : `${device} (missing)`,
       subnets.map(({ subnet }) => subnet).join(' '),
+      subnets.map(inUse).join(' '),
       predefined ? '' : String(endpoints.length),
       predefined ? 'predefined' : users.join(', '),
     ];
@@ -98,6 +100,11 @@ const REMOTE: TableShape<RemoteInfo & { readonly name: string }> = {
   headings: ['NETWORK', 'ON HOST', 'UNDERLAY', 'ADDRESSES', 'MAC'],
   row: ({ name, host = '', underlay, addresses, mac }) => [name, host, underlay, addresses.join(' '), mac],
 };
+
+/** `2/253`; `-` where another program assigns the addresses. */
+function inUse({ leased, size }: NetworkInfo['subnets'][number]): string {
+  return leased === undefined ? '-' : `${leased}/${size}`;
+}
 
 function nameOf({ dockerName, name }: NamedNetwork): string {
   return dockerName ?? name;
@@ -136,7 +143,8 @@ export function addNetwork(program: Command): void {
       for (const text of wanted) {
         try {
           const info = await inspectNetwork(core, text, names.networks);
-          networks.push({ ...named(info, names), ...(await remoteOf(info, options.runDir)) });
+          const endpoints = withInterfaces(core, info.endpoints);
+          networks.push({ ...named({ ...info, endpoints }, names), ...(await remoteOf(info, options.runDir)) });
         } catch (thrown) {
           errors.push(asNetError(thrown, 'network'));
         }

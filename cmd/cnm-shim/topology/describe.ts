@@ -25,7 +25,7 @@ function reported({ info, ports, problem }: TopologyEndpoint<NamedEndpoint>): Re
   return {
     key: [networkOf(info), camp, id, inside ?? ''].join('/'),
     title: titleOf(info),
-    camp: camp === 'cnm' ? 'docker' : 'cni',
+    camp,
     ...(inside !== undefined && { interface: inside }),
     ...(hostInterface !== undefined && { hostInterface }),
     ...(mac !== undefined && { mac }),

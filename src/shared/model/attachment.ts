@@ -6,6 +6,13 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 /** The engine that an endpoint belongs to: CNI, or Docker (CNM). */
 export type Camp = 'cni' | 'cnm';
 
+/** The same in what operators read: few know Docker's side by the name of its model. */
+export type CampName = 'cni' | 'docker';
+
+export function campName(camp: Camp): CampName {
+  return camp === 'cnm' ? 'docker' : camp;
+}
+
 /** The part of an attachment that a call owns. A chained DEL removes its own role only. */
 export type Role = 'interface' | 'ipam' | 'loopback' | 'portmap' | 'firewall' | 'bandwidth' | 'tuning' | 'sbr' | 'vrf';
 

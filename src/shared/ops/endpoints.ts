@@ -1,6 +1,6 @@
 import type { Core } from '../core/core.ts';
 import { formatAddr } from '../model/addr.ts';
-import type { Attachment, Camp } from '../model/attachment.ts';
+import { type Attachment, type CampName, campName } from '../model/attachment.ts';
 import { dockerFactsOf, type Endpoint, hostIfOf, scopeOf } from '../model/endpoint.ts';
 import { given } from '../model/given.ts';
 import { type PortInfo, portsOf } from './ports.ts';
@@ -8,7 +8,7 @@ import { type PortInfo, portsOf } from './ports.ts';
 /** One endpoint in operator commands. */
 export interface EndpointInfo {
   readonly network: string;
-  readonly camp: Camp;
+  readonly camp: CampName;
   /** Container id of a CNI endpoint, or Docker's EndpointID. */
   readonly id: string;
   /** Its name in the sandbox: CNI_IFNAME, or what a Docker user has given; absent if dockerd chooses it. */
@@ -50,7 +50,7 @@ function describe(leases: Core['store']['leases'], rows: readonly [Endpoint, ...
   const inside = 'inside' in main ? main.inside.addresses.map(({ address }) => address) : [];
   return {
     network,
-    camp,
+    camp: campName(camp),
     id: containerId,
     ...given({ interface: camp === 'cnm' ? asked : ifName, hostInterface: hostIf, mac }),
     addresses: addresses ?? (inside.length > 0 ? inside : leasedBy(leases, rows)),

@@ -1,5 +1,5 @@
 import type { Core } from '../core/core.ts';
-import type { Camp } from '../model/attachment.ts';
+import { type CampName, campName } from '../model/attachment.ts';
 import { type Endpoint, publishedOf } from '../model/endpoint.ts';
 import type { PortSpan, Protocol, PublishedEntry, RelayFacts } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
@@ -21,7 +21,7 @@ export interface PortInfo extends PortSpan {
 /** A published port and its endpoint. */
 export interface PublishedPort extends PortInfo {
   readonly network: string;
-  readonly camp: Camp;
+  readonly camp: CampName;
   /** Container id of a CNI endpoint, or Docker's EndpointID. */
   readonly id: string;
 }
@@ -30,7 +30,7 @@ export interface PublishedPort extends PortInfo {
 export function listPorts({ store }: Core): PublishedPort[] {
   const all = store.endpoints.list().flatMap((row) => {
     const { network, camp, containerId: id } = row.attachment;
-    return portsOf(row).map((port) => ({ ...port, network, camp, id }));
+    return portsOf(row).map((port) => ({ ...port, network, camp: campName(camp), id }));
   });
   return all.sort(comparePorts);
 }

@@ -1,4 +1,4 @@
-import type { Camp } from '../model/attachment.ts';
+import type { CampName } from '../model/attachment.ts';
 import type { FirewallBackend } from '../model/firewall.ts';
 import type { ControlAnswer, ControlStatus, LastError } from './control.ts';
 
@@ -55,14 +55,14 @@ export interface SubnetStatus {
 }
 
 export interface EndpointCount {
-  readonly camp: Camp;
+  readonly camp: CampName;
   readonly ready: number;
   readonly unfinished: number;
 }
 
 export interface UnfinishedInfo {
   readonly network: string;
-  readonly camp: Camp;
+  readonly camp: CampName;
   readonly id: string;
   readonly role: string;
 }

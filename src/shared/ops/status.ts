@@ -3,6 +3,7 @@ import { desiredEntries } from '../core/desired.ts';
 import { missingEntries } from '../core/diff.ts';
 import { isUsed } from '../core/networks/record.ts';
 import { asNetError } from '../errors/net-error.ts';
+import { campName } from '../model/attachment.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import { given } from '../model/given.ts';
 import { inspectState, type StateInspection } from '../store/inspect.ts';
@@ -142,7 +143,7 @@ function subnetStatus({ subnet, size, leased }: SubnetInfo): SubnetStatus {
 
 function countsOf(core: Core, isReadable: boolean): EndpointCount[] {
   const all = isReadable ? listEndpoints(core) : [];
-  return (['cni', 'cnm'] as const).map((camp) => {
+  return (['cni', 'docker'] as const).map((camp) => {
     const own = all.filter((info) => info.camp === camp);
     const ready = own.filter((info) => info.ready).length;
     return { camp, ready, unfinished: own.length - ready };
@@ -151,7 +152,7 @@ function countsOf(core: Core, isReadable: boolean): EndpointCount[] {
 
 function unfinishedOf({ attachment, role }: Endpoint): UnfinishedInfo {
   const { network, camp, containerId: id } = attachment;
-  return { network, camp, id, role };
+  return { network, camp: campName(camp), id, role };
 }
 
 /** An absent daemon is a problem for Docker's networks only: CNI calls do without. */

@@ -1,9 +1,8 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Core } from '../../core/core.ts';
 import { fault } from '../../errors/fault.ts';
 import { LinuxNamespace } from '../../host/linux-namespace.ts';
 import { type Addr, type Family, parseAddr } from '../../model/addr.ts';
+import { dockerNamespaces } from '../docker-interfaces.ts';
 import type { EndpointInfo } from '../endpoints.ts';
 
 /** One end of a path. */
@@ -47,15 +46,12 @@ export function addressOf(end: End, family: Family): Addr | undefined {
     : end.addresses.find((addr) => addr.family === family);
 }
 
-/** Where dockerd keeps the namespaces of containers. */
-const DOCKER_NETNS = '/run/docker/netns';
-
 /**
  * Opens the namespace of a container: the recorded one, or for Docker's the one that has its interface. Throws NetError
  * `invalid-namespace` if it is not found.
  */
 export function openContainer({ host }: Core, { title, info }: ContainerEnd): LinuxNamespace {
-  const paths = info.sandbox === undefined ? dockerPaths() : [info.sandbox];
+  const paths = info.sandbox === undefined ? dockerNamespaces() : [info.sandbox];
   for (const path of paths) {
     const ns = host.open(path);
     if (ns instanceof LinuxNamespace) {
@@ -66,12 +62,4 @@ export function openContainer({ host }: Core, { title, info }: ContainerEnd): Li
   }
   const hint = 'Is it running? docker ps, crictl ps';
   throw fault.invalidNamespace('check-path', title, 'its network namespace was not found', hint);
-}
-
-function dockerPaths(): string[] {
-  try {
-    return readdirSync(DOCKER_NETNS).map((name) => join(DOCKER_NETNS, name));
-  } catch {
-    return [];
-  }
 }

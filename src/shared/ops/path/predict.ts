@@ -3,6 +3,7 @@ import { fault } from '../../errors/fault.ts';
 import { LinuxNamespace } from '../../host/linux-namespace.ts';
 import { lookUpRoute } from '../../host/route-lookup.ts';
 import { type Addr, type Family, formatAddr, parseAddr } from '../../model/addr.ts';
+import { campName } from '../../model/attachment.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
 import { strerror } from '../../netlink/sys.ts';
 import { acrossBridge } from './bridge.ts';
@@ -104,7 +105,7 @@ function partOf({ store }: Core, { info }: ContainerEnd): Endpoint | undefined {
   const parts = store.endpoints.list(info.network);
   return parts.find(
     ({ role, attachment: { camp, containerId } }) =>
-      role === 'interface' && camp === info.camp && containerId === info.id,
+      role === 'interface' && campName(camp) === info.camp && containerId === info.id,
   );
 }
 
