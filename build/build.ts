@@ -39,7 +39,7 @@ async function main(): Promise<void> {
   const programs = await Promise.all(
     PROGRAMS.map(async (program) => ({
       ...program,
-      bundle: await bundle(sourceOf(program.name), bundleOf(program.name), { ISTHMUS_REVISION: revision }),
+      bundle: await bundle(sourceOf(program.name), bundleOf(program.name), { REVISION_OF_BUILD: revision }),
     })),
   );
   const page = await buildTopologyPage();

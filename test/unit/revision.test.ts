@@ -77,7 +77,7 @@ describe('the revision of a build', function () {
   it('stands in the version of what is built', async () => {
     const outfile = join(temp.path, 'main.cjs');
     const { program } = await bundle(join(ROOT, 'cmd/cni-plugin/main.ts'), outfile, {
-      ISTHMUS_REVISION: '5c6b227c8014.dirty.1f3a9c04',
+      REVISION_OF_BUILD: '5c6b227c8014.dirty.1f3a9c04',
     });
     const { stderr } = spawnSync(process.execPath, ['--no-warnings', program], { env: {}, encoding: 'utf8' });
     assert.match(stderr, new RegExp(`^CNI \\S+ plugin v${manifest.version}\\+5c6b227c8014\\.dirty\\.1f3a9c04$`, 'm'));
