@@ -80,6 +80,8 @@ describe('the operator verbs with Docker networks', function () {
       table,
       new RegExp(`^app +bridge +br-${app.id.slice(0, 12)} +10\\.99\\.0\\.0/24 +1/253 +1 +docker app$`, 'm'),
     );
+    const status = await verbs.run('status', '--run-dir', lab.site.runDir);
+    assert.match(status.stdout, new RegExp(`^app +bridge +br-${app.id.slice(0, 12)} `, 'm'));
     const address = endpoint.addresses[0]?.split('/')[0];
     assert.equal(
       await verbs.ok('ports', 'web1'),

@@ -125,7 +125,10 @@ describe('operator commands', () => {
         const { status, stdout, stderr } = run(...args.split(' '));
         assert.deepEqual([status, stdout], [1, '']);
         const what = exists ? 'there is no state in it' : 'it does not exist';
-        assert.match(stderr, new RegExp(`^isthmus: state ${stateDir}: ${what}\\. Give the --state-dir [^\n]*\n$`));
+        assert.match(
+          stderr,
+          new RegExp(`^isthmus: state ${stateDir}: ${what}\\. It appears with the first [^\n]* give --state-dir\n$`),
+        );
         assert.equal(existsSync(stateDir), exists);
         assert.deepEqual(exists ? readdirSync(stateDir) : [], []);
       }

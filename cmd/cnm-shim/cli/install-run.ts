@@ -29,6 +29,8 @@ export interface UninstallVerbOptions extends RootOptions {
 
 const STATE_DIR = '/var/lib/isthmus';
 const STDOUT = 1;
+/** The last line of `--dry-run`. */
+const DRY_RUN = 'this was a dry run: nothing has been changed';
 
 /** A step as it is shown: what is done, and to what. */
 interface Shown {
@@ -46,7 +48,7 @@ export async function runInstall({ root, names, daemon, ...output }: InstallVerb
     const options = { root, ...(names === undefined ? {} : { names }), ...(daemon === undefined ? {} : { daemon }) };
     const prepared = prepareInstall(payload, options);
     perform(prepared, say, output.dryRun === true);
-    return afterInstall(prepared, payload.version);
+    return afterInstall(prepared, payload.version, output.dryRun === true);
   });
 }
 
@@ -76,7 +78,7 @@ async function run(
   const perform = async (): Promise<void> => {
     const notes = await work(say);
     if (isJson) printJson({ root, dryRun: dryRun === true, steps, notes });
-    else for (const note of notes) writeAll(STDOUT, `${visible(note)}\n`);
+    else for (const note of [...notes, ...(dryRun === true ? [DRY_RUN] : [])]) writeAll(STDOUT, `${visible(note)}\n`);
   };
   if (dryRun === true) await perform();
   else await whileLocked(root, perform);
@@ -104,13 +106,14 @@ function lineOf({ action, path, command, note }: Shown): string {
   return `${action.padEnd(9)} ${path ?? command}${note === undefined ? '' : `: ${note}`}`;
 }
 
-function afterInstall({ systemd, daemon, plan }: Prepared, version: string): string[] {
+function afterInstall({ systemd, daemon, plan }: Prepared, version: string, dryRun: boolean): string[] {
   const changes = plan.steps.some(({ action }) => action !== 'keep' && action !== 'leave');
-  const done = changes ? `isthmus ${version} is installed` : `isthmus ${version} is installed already`;
+  const installed = changes ? `isthmus ${version} is installed` : `isthmus ${version} is installed already`;
+  const done = dryRun && changes ? `isthmus ${version} would be installed` : installed;
   if (systemd === 'absent')
     return [done, 'there is no systemd: to run the daemon, which Docker needs, start isthmus serve'];
   if (systemd === 'present' && daemon)
-    return [done, 'systemd does not run here: it starts the daemon at the next boot'];
+    return [done, 'systemd does not run here: it will start the daemon at the next boot'];
   return [done];
 }
 
@@ -125,7 +128,12 @@ async function usesOf(root: string, force: boolean): Promise<string[]> {
   if (endpoints.length > 0) {
     const [first] = endpoints;
     const what = `${endpoints.length === 1 ? '1 endpoint uses' : `${endpoints.length} endpoints use`} it, such as ${first?.id} on ${first?.network}`;
-    throw fault.conflict('uninstall', 'isthmus', what, 'Remove these containers first, or give --force');
+    throw fault.conflict(
+      'uninstall',
+      'isthmus',
+      what,
+      'Remove these containers first. If they are gone already, give --force',
+    );
   }
   const { networks } = await dockerNames(core);
   const rows = core.store.dockerNetworks.list();

@@ -64,7 +64,8 @@ export function notPermitted(op: string, subject: string, cause: unknown): NetEr
 export function assertState({ stateDir }: StateOptions): void {
   if (hasState({ stateDir })) return;
   const exists = existsSync(stateDir);
-  const hint = 'Give the --state-dir of the daemon and the plugin; it appears with the first network';
+  const hint =
+    'It appears with the first container or isthmus network create. If the plugin has another one, give --state-dir';
   throw fault.state('state', stateDir, exists ? 'there is no state in it' : 'it does not exist', hint);
 }
 

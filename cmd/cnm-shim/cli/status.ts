@@ -1,14 +1,18 @@
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { networkTitle } from '../../../src/shared/model/attachment.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import { readStatus } from '../../../src/shared/ops/status.ts';
 import type { EndpointCount, NetworkStatus, StatusInfo } from '../../../src/shared/ops/status-info.ts';
 import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
+import { readCniFacts } from '../../../src/shared/runtime/configuration-files.ts';
 import { PROGRAM_VERSION } from '../../../src/shared/runtime/program-version.ts';
 import { formatPairs, terminalWidth, wrap } from '../../../src/shared/ui/lines.ts';
 import { formatTable } from '../../../src/shared/ui/table.ts';
 import { askDaemon } from '../control/ask.ts';
 import { looking, openLook } from './look.ts';
+import { dockerNames, ownName } from './names.ts';
 import { addOutput, type OutputOptions, printJson } from './output.ts';
 import { addStateDir, runDirOption, type StateOptions } from './state.ts';
 
@@ -27,6 +31,21 @@ interface StatusOptions extends OutputOptions, StateOptions {
   readonly runDir: string;
   readonly watch?: boolean;
   readonly interval: number;
+}
+
+/** A file of the directory of CNI configurations. */
+interface ConfiguredFile {
+  readonly file: string;
+  /** Absent if the file names none. */
+  readonly network?: string;
+  /** Why a runtime, or the plugin, would refuse it. */
+  readonly problem?: string;
+}
+
+/** With what only the verb knows: Docker's names, and the networks of files that nothing has used yet. */
+interface Shown extends StatusInfo {
+  readonly networks: readonly (NetworkStatus & { readonly dockerName?: string })[];
+  readonly configured: readonly ConfiguredFile[];
 }
 
 /** Adds the verb `status` to `program`. */
@@ -53,24 +72,38 @@ function parseSeconds(text: string): number {
   throw new InvalidArgumentError('Give seconds from 0.1 to 86400.');
 }
 
-async function look(options: StatusOptions): Promise<StatusInfo> {
+async function look(options: StatusOptions): Promise<Shown> {
   await using core = openLook(options);
   const control = await askDaemon(options.runDir);
-  return await readStatus(core, { version: PROGRAM_VERSION, stateDir: options.stateDir, control });
+  const info = await readStatus(core, { version: PROGRAM_VERSION, stateDir: options.stateDir, control });
+  // A state that cannot be read has no networks here.
+  const isDockerUsed = info.networks.some(({ name }) => name.startsWith('docker-'));
+  const names = isDockerUsed ? await dockerNames(core) : undefined;
+  return {
+    ...info,
+    networks: info.networks.map((network) => {
+      const dockerName = names && ownName(network.name, names.networks);
+      return { ...network, ...given({ dockerName }) };
+    }),
+    configured: readCniFacts(process.env).files.map(({ path, network, problem }) => ({
+      file: path,
+      ...given({ network, problem }),
+    })),
+  };
 }
 
 /** Moves a terminal's cursor to its first line, and clears it from there. */
 const CLEAR = '\u001b[H\u001b[2J';
 
 /** Returns false if the reader has closed the pipe. */
-async function show(info: StatusInfo, { output, format = output, watch = false }: StatusOptions): Promise<boolean> {
+async function show(info: Shown, { output, format = output, watch = false }: StatusOptions): Promise<boolean> {
   if (format === 'json') return printJson(info);
   const text = await textOf(info, terminalWidth());
   if (!watch) return writeAll(1, text);
   return writeAll(1, process.stdout.isTTY ? `${CLEAR}${text}` : `${text}\n`);
 }
 
-async function textOf(info: StatusInfo, width: number): Promise<string> {
+async function textOf(info: Shown, width: number): Promise<string> {
   const { daemon, state, filters, endpoints, unfinished, problems, lastErrors } = info;
   const pairs = formatPairs(
     [
@@ -78,6 +111,7 @@ async function textOf(info: StatusInfo, width: number): Promise<string> {
       ['Sockets', socketText(daemon)],
       ['State', state.exists ? state.dir : `${state.dir} (none yet: nothing has used it)`],
       ['Filter', filters.map((one) => `${one.backend}: ${filterText(one)}`).join('; ') || 'no entries of ours'],
+      ['Configured', info.configured.map(configuredText).join('; ') || 'no CNI network'],
       ['Endpoints', endpoints.map(countText).join('; ')],
       [
         'Half done',
@@ -122,6 +156,11 @@ function socketText({ sockets }: StatusInfo['daemon']): string {
   return [`cni ${sockets.cni}`, ...(sockets.docker === undefined ? [] : [`docker ${sockets.docker}`])].join('; ');
 }
 
+function configuredText({ file, network, problem }: ConfiguredFile): string {
+  const name = basename(file);
+  return problem === undefined ? `${network} (${name})` : `${name} cannot be used: ${problem}`;
+}
+
 function filterText({ entries, checked, missing }: StatusInfo['filters'][number]): string {
   if (missing > 0) return `${missing} of ${checked} entries are missing`;
   if (checked < entries) return `${checked} of ${entries} entries were looked at, and are there`;
@@ -152,11 +191,11 @@ function duration(seconds: number): string {
 /** Below this width each network has lines of its own, since a table would not fit. */
 const TABLE_WIDTH = 80;
 
-async function networkTable(networks: readonly NetworkStatus[], width: number): Promise<string> {
+async function networkTable(networks: Shown['networks'], width: number): Promise<string> {
   const rows = networks.map((network) => {
-    const { name, driver, device = '', present, endpoints, subnets } = network;
+    const { name, dockerName = name, driver, device = '', present, endpoints, subnets } = network;
     return [
-      name,
+      dockerName,
       driver,
       present ? device : `${device} (missing)`,
       String(endpoints),
