@@ -20,7 +20,7 @@ export const CATALOG = {
   decode: { cni: 6, exit: 2, retry: false, meaning: 'input is not JSON' },
   'invalid-config': { cni: 7, exit: 2, retry: false, meaning: 'a key of the configuration is wrong' },
   'invalid-namespace': { cni: 8, exit: 2, retry: false, meaning: 'network namespace is not usable' },
-  busy: { cni: 11, exit: 1, retry: true, meaning: 'somebody else is at it; try again later' },
+  busy: { cni: 11, exit: 1, retry: true, meaning: 'another call works on the same thing; try again later' },
   'newer-schema': { cni: 11, exit: 1, retry: true, meaning: 'state was written by a newer version' },
   exhausted: { cni: 11, exit: 1, retry: true, meaning: 'the pool has no free address' },
   'no-lease': { cni: 11, exit: 1, retry: true, meaning: 'no DHCP server leased an address' },
