@@ -11,6 +11,12 @@ const NAME = 'isthmus';
 /** The name of an architecture in images. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
+/** SPDX expression: ours, those of Node's parts, and those of the libraries and tools from Debian's packages. */
+const LICENCES = [
+  ...['Apache-2.0', 'MIT', 'GPL-2.0-only', 'GPL-2.0-or-later', 'LGPL-2.1-or-later', 'LGPL-3.0-or-later'],
+  'GPL-3.0-or-later WITH GCC-exception-3.1',
+].join(' AND ');
+
 /** An image in a file. */
 export interface Image {
   /** An archive of an OCI layout. */
@@ -43,7 +49,7 @@ export function buildImage({ version, epoch }: Release, output: string): Image {
     run('umoci', 'raw', 'add-layer', '--image', tag, ...history, 'layer.tar');
     const settings = ['--config.entrypoint', '/usr/bin/isthmus', '--config.env', 'PATH=/usr/sbin:/usr/bin'];
     const command = ['install', '--root', '/host', '--no-daemon'].flatMap((word) => ['--config.cmd', word]);
-    const labels = [`org.opencontainers.image.version=${version}`, 'org.opencontainers.image.licenses=Apache-2.0'];
+    const labels = [`org.opencontainers.image.version=${version}`, `org.opencontainers.image.licenses=${LICENCES}`];
     const platform = [
       '--os',
       'linux',

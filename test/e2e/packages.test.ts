@@ -1,9 +1,10 @@
 import { strict as assert } from 'node:assert';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { buildDeb } from '../../build/packages/deb.ts';
 import { buildImage, digestOf, type Image } from '../../build/packages/image.ts';
+import { runTool } from '../../build/packages/tool.ts';
 import { makeCleanMachine } from '../support/clean-machine.ts';
 import { importImage, startContainerd } from '../support/containerd.ts';
 import { docker, loadImage, startDocker } from '../support/docker.ts';
@@ -67,6 +68,23 @@ describe('packages', function () {
   it('pass lintian, save for what an override names', () => {
     const ran = spawnSync('lintian', ['--tag-display-limit', '0', '--allow-root', deb], { encoding: 'utf8' });
     assert.deepEqual([ran.status, ran.stdout], [0, ''], ran.stderr);
+  });
+
+  it('name the licences of everything in the image, and the source packages of what comes from Debian', () => {
+    const tool = (...command: readonly [string, ...string[]]): string => runTool(command, { cwd: '/' });
+    const inspect = (format: string): string =>
+      tool('skopeo', 'inspect', '--format', format, `oci-archive:${image.file}`);
+    const licences = inspect('{{index .Labels "org.opencontainers.image.licenses"}}');
+    for (const licence of ['Apache-2.0', 'GPL-2.0-only', 'LGPL-2.1-or-later'])
+      assert.ok(licences.includes(licence), licences);
+    using unpacked = makeTempDir();
+    tool('skopeo', 'copy', '--quiet', '--dest-decompress', `oci-archive:${image.file}`, `dir:${unpacked.path}`);
+    const layers = readdirSync(unpacked.path).filter((name) => /^[0-9a-f]{64}$/.test(name));
+    const isLayer = (name: string): boolean => statSync(join(unpacked.path, name)).size > 1e6;
+    const layer = join(unpacked.path, layers.find(isLayer) ?? '');
+    const sources = tool('tar', '-xOf', layer, './usr/share/doc/SOURCES');
+    assert.match(sources, /^iptables \S+, source iptables \S+$/m);
+    assert.match(tool('tar', '-xOf', layer, './usr/share/common-licenses/GPL-2'), /GNU GENERAL PUBLIC LICENSE/);
   });
 
   it('of one release give one digest of the image', () => {
