@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { spawnSync } from 'node:child_process';
 import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -86,6 +87,24 @@ describe('disk failures', function () {
     add(1);
     for (const pod of [0, 1]) del(pod);
     assertSame(kernelOf(host), clean);
+  });
+
+  it('a read-only file system is named as that', () => {
+    const made = join(host.stateDir, '../read-only');
+    const state = join(made, 'state/of/isthmus');
+    const script = `mkdir -p "$1" && mount -t tmpfs -o ro tmpfs "$1" && exec "$2"`;
+    const { stdout } = spawnSync('unshare', ['--mount', 'sh', '-c', script, 'sh', made, join(bin.path, 'isthmus')], {
+      input: JSON.stringify(config),
+      encoding: 'utf8',
+      env: {
+        ...{ PATH: process.env.PATH, ISTHMUS_STATE_DIR: state, ISTHMUS_RUN_DIR: join(host.stateDir, 'none') },
+        ...{ CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'pod0', CNI_NETNS: host.pod(0).path, CNI_IFNAME: 'eth0' },
+        CNI_PATH: bin.path,
+      },
+    });
+    const { code, msg } = JSON.parse(stdout);
+    assert.equal(code, 106, stdout);
+    assert.match(msg, /state\/of\/isthmus: it cannot be made \(EROFS/);
   });
 
   it('state.db deleted and the namespace gone: DEL exits 0', () => {

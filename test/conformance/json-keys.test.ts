@@ -50,6 +50,8 @@ describe('the JSON of the verbs', function () {
   /** A host without a daemon, on which something is wrong. */
   let alone: DaemonSite;
   let broken: Verbs;
+  /** The host's end of the pod there. */
+  let hostEnd: string;
   let overlay: Overlay | undefined;
   let places: Readonly<Record<string, string>>;
 
@@ -106,14 +108,18 @@ describe('the JSON of the verbs', function () {
     };
     verbs = makeVerbs({ stateDir: site.host.stateDir, netns: site.host.ns.path, env });
     await verbs.ok('network', 'create', 'spare', '--subnet', '10.97.0.0/24', '--subnet', 'fd00:97::/64');
-    // A daemon would mend it before the verb looks.
-    alone.ok('ADD');
-    alone.host.ns.run('sysctl', '-qw', 'net.ipv4.ip_forward=0');
+    hostEnd = alone.ok('ADD').interfaces?.[1]?.name ?? '';
     broken = makeVerbs({
       stateDir: alone.host.stateDir,
       netns: alone.host.ns.path,
       env: { ...env, ISTHMUS_RUN_DIR: alone.runDir },
     });
+  }
+
+  /** A daemon would mend it before a verb looks. */
+  function spoil(): void {
+    alone.host.ns.run('sysctl', '-qw', 'net.ipv4.ip_forward=0');
+    alone.host.ns.ip('link', 'set', hostEnd, 'nomaster');
   }
 
   async function said(own: Verbs, words: readonly string[]): Promise<unknown> {
@@ -132,8 +138,12 @@ describe('the JSON of the verbs', function () {
     if (orders.length > 0)
       it(`${verb}: has the keys and types that it had`, async () => {
         const texts: unknown[] = [];
+        const hosts = { doctor: [broken], 'endpoint ls': [verbs, broken] }[verb] ?? [verbs];
         for (const words of orders)
-          texts.push(await said(verb === 'doctor' ? broken : verbs, [...verb.split(' '), ...words]));
+          for (const own of hosts) {
+            if (own === broken) spoil();
+            texts.push(await said(own, [...verb.split(' '), ...words]));
+          }
         assertGolden(`json/${verb.replaceAll(' ', '-')}`, `${shapeOf(...texts).join('\n')}\n`);
       });
 

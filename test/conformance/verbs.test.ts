@@ -155,6 +155,12 @@ pod0        web       *:8080/tcp         10.88.0.2:80
     assert.equal(await verbs.ok('ports'), ports);
     assert.equal(await verbs.ok('ports', 'pod0'), ports);
     await verbs.refused(['ports', 'pod1'], 1, /container pod1: there is no container of this name or id/);
+    host.ns.ip('link', 'set', hostInterface, 'nomaster');
+    assert.match(await verbs.ok('endpoint', 'ls'), new RegExp(`cni +${hostInterface} is not a port of br-web$`, 'm'));
+    host.ns.ip('link', 'delete', hostInterface);
+    assert.match(await verbs.ok('endpoint', 'ls', 'web'), new RegExp(`cni +${hostInterface} is missing$`, 'm'));
+    const [{ problem } = {}] = await verbs.json<{ problem?: string }[]>('endpoint', 'inspect', 'pod0');
+    assert.equal(problem, `${hostInterface} is missing`);
   });
 
   it('print JSON with the same keys every time', async () => {

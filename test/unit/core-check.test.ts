@@ -106,11 +106,11 @@ const DRIFTS: Readonly<Record<string, readonly [(scene: Scene) => unknown, RegEx
   ],
   'the MAC guard is gone': [
     ({ filter }) => filter.of('bridge').remove(filter.list('guard')),
-    /bridge firewall: lacks .*"kind":"guard","port":"veth/,
+    /bridge firewall: lacks guard port=veth/,
   ],
   "the gateway's guard is gone": [
     ({ filter }) => filter.of('bridge').remove(filter.list('gateways')),
-    /network web: the bridge firewall lacks .*"gateways".*Run: /,
+    /network web: the bridge firewall lacks gateways device=\S+ addresses=\S+.*Run: /,
   ],
   'the bridge is gone': [
     ({ run }) => run({ ...onHost, op: 'link.delete', name: 'isth0' }),

@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
+import type { Core } from '../../../src/shared/core/core.ts';
 import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import { withInterfaces } from '../../../src/shared/ops/docker-interfaces.ts';
 import { type EndpointInfo, listEndpoints } from '../../../src/shared/ops/endpoints.ts';
-import { inspectNetwork } from '../../../src/shared/ops/networks.ts';
+import { inspectNetwork, listNetworks } from '../../../src/shared/ops/networks.ts';
+import { endpointProblem, readLinks } from '../../../src/shared/ops/topology.ts';
 import { dockerNames, type Named, networkOf, ofContainer, titleOf, withName } from './names.ts';
 import {
   addListOutput,
@@ -32,14 +35,23 @@ Examples:
 
 type Options = OutputOptions & StateOptions;
 
-export type NamedEndpoint = Named<EndpointInfo>;
+/** `problem`: what the links of the host tell, in the verbs for endpoints alone. */
+export type NamedEndpoint = Named<EndpointInfo> & { readonly problem?: string };
 
 export const ENDPOINTS: ListShape<NamedEndpoint> = {
   headings: ['NETWORK', 'CONTAINER', 'INTERFACE', 'HOST SIDE', 'ADDRESSES', 'MAC', 'CAMP', 'STATE'],
   row: (info) => {
-    const { interface: inside = '', hostInterface = '', addresses, mac = '', camp, ready } = info;
+    const { interface: inside = '', hostInterface = '', addresses, mac = '', camp, ready, problem } = info;
     const sides = [inside, hostInterface];
-    return [networkOf(info), titleOf(info), ...sides, addresses.join(' '), mac, camp, ready ? 'ready' : 'half-done'];
+    return [
+      networkOf(info),
+      titleOf(info),
+      ...sides,
+      addresses.join(' '),
+      mac,
+      camp,
+      ready ? (problem ?? 'ready') : 'half-done',
+    ];
   },
   name: titleOf,
   filters: {
@@ -65,7 +77,7 @@ export function addEndpoint(program: Command): void {
       );
       await printList(
         options,
-        found.map((info) => withName(info, names)),
+        (await withProblems(core, found)).map((info) => withName(info, names)),
         ENDPOINTS,
       );
     });
@@ -78,7 +90,8 @@ export function addEndpoint(program: Command): void {
     .action(async (wanted: readonly string[], options: Options) => {
       await using core = openState(options);
       const names = await dockerNames(core);
-      const all = withInterfaces(core, listEndpoints(core)).map((info) => withName(info, names));
+      const every = await withProblems(core, withInterfaces(core, listEndpoints(core)));
+      const all = every.map((info) => withName(info, names));
       const errors: NetError[] = [];
       const found = wanted.flatMap((text) => {
         try {
@@ -92,3 +105,16 @@ export function addEndpoint(program: Command): void {
       raise(errors);
     });
 }
+
+/** A record does not tell what somebody has done to the interface since. */
+async function withProblems(core: Core, endpoints: readonly EndpointInfo[]): Promise<readonly WithProblem[]> {
+  if (endpoints.length === 0) return [];
+  const links = readLinks(core);
+  const networks = new Map((await listNetworks(core)).map((network) => [network.name, network]));
+  return endpoints.map((info) => {
+    const problem = endpointProblem(info, networks.get(info.network) ?? {}, links);
+    return { ...info, ...given({ problem }) };
+  });
+}
+
+type WithProblem = EndpointInfo & { readonly problem?: string };

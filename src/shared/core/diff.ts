@@ -4,7 +4,7 @@ import type { NetError } from '../errors/net-error.ts';
 import type { Firewaller } from '../firewall/firewaller.ts';
 import type { Namespaces, View, ViewQuery } from '../host/host.ts';
 import { renderOp } from '../host/render.ts';
-import type { FirewallBackend, FirewallEntry } from '../model/firewall.ts';
+import { entryText, type FirewallBackend, type FirewallEntry } from '../model/firewall.ts';
 import type { NsRef, RouteSpec, RouteState } from '../model/link.ts';
 import type { Op } from '../model/op.ts';
 import { isTbf } from '../model/shaping.ts';
@@ -74,8 +74,9 @@ const RELOAD = 'Run: /opt/cni/bin/isthmus reload';
 export function lackOf(op: Op): { readonly what: string; readonly hint: string } {
   // The commands for entries depend on what else is in force.
   if (op.op === 'firewall.add') {
+    const [first] = op.entries;
     const more = op.entries.length > 1 ? ` and ${op.entries.length - 1} more entries` : '';
-    return { what: `the ${op.backend} firewall lacks ${JSON.stringify(op.entries[0])}${more}`, hint: RELOAD };
+    return { what: `the ${op.backend} firewall lacks ${first && entryText(first)}${more}`, hint: RELOAD };
   }
   const what = `the host lacks what the network needs: ${renderOp(op, { sandbox: '' })}`;
   return { what, hint: 'Run that command, or ADD for a new endpoint, to put it back' };
@@ -89,7 +90,7 @@ export async function entriesDrift(
   if (entries.length === 0) return undefined;
   const [missing] = await core.firewall(backend).missing(entries, true);
   if (missing === undefined) return undefined;
-  return fault.drift('CHECK', `${backend} firewall`, `lacks ${JSON.stringify(missing)}`, RELOAD);
+  return fault.drift('CHECK', `${backend} firewall`, `lacks ${entryText(missing)}`, RELOAD);
 }
 
 /**

@@ -80,14 +80,18 @@ function networkProblem({ device, present, overlay }: NetworkInfo, links: Links)
   return undefined;
 }
 
-function endpointProblem(endpoint: EndpointInfo, network: NetworkInfo, links: Links): string | undefined {
+/** What is wrong with an endpoint, as far as the links of the host tell it; undefined if nothing is. */
+export function endpointProblem(
+  endpoint: EndpointInfo,
+  { device }: Pick<NetworkInfo, 'device'>,
+  links: Links,
+): string | undefined {
   const { ready, hostInterface } = endpoint;
   if (!ready) return 'half done: a call is under way, or ended early';
   if (hostInterface === undefined) return undefined;
   const link = links.get(hostInterface);
   if (link === undefined) return `${hostInterface} is missing`;
   if (!link.up) return `${hostInterface} is down`;
-  const { device } = network;
   const isPort = device !== undefined && links.get(device)?.kind === 'bridge';
   if (isPort && link.master !== device) return `${hostInterface} is not a port of ${device}`;
   return undefined;

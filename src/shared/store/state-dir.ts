@@ -1,8 +1,8 @@
 import { chmodSync, lstatSync, mkdirSync, type Stats } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ErrorKind } from '../errors/catalog.ts';
 import { fault } from '../errors/fault.ts';
-import { NetError } from '../errors/net-error.ts';
+import { hasCode, NetError } from '../errors/net-error.ts';
 
 /** The text of an error about a directory, besides what is wrong with it. */
 export interface DirPurpose {
@@ -65,11 +65,24 @@ export function ensurePrivateDir(path: string, purpose: DirPurpose): boolean {
   return true;
 }
 
+/** Throws the error of the system call: where the file system is read-only, a recursive mkdir says ENOENT. */
+function makeDir(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (thrown) {
+    // Another process may make it at the same time.
+    if (hasCode(thrown, ['EEXIST'])) return;
+    if (!hasCode(thrown, ['ENOENT'])) throw thrown;
+    makeDir(dirname(path));
+    mkdirSync(path, { mode: 0o700 });
+  }
+}
+
 function findOrMake(path: string, purpose: DirPurpose): Stats {
   try {
     const found = lstatSync(path, { throwIfNoEntry: false });
     if (found !== undefined) return found;
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDir(path);
     return lstatSync(path);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
