@@ -238,15 +238,6 @@ export function isBridgeEntry(entry: FirewallEntry): entry is BridgeEntry {
   return BRIDGE_KINDS.some((kind) => kind === entry.kind);
 }
 
-/** An entry in messages: `gateways device=isth0 addresses=10.77.0.1`. */
-export function entryText({ kind, ...facts }: FirewallEntry): string {
-  const words = Object.entries(facts).flatMap(([key, value]) => {
-    if (value === undefined || (Array.isArray(value) && value.length === 0)) return [];
-    return `${key}=${typeof value === 'object' && !Array.isArray(value) ? JSON.stringify(value) : value}`;
-  });
-  return [kind, ...words].join(' ');
-}
-
 /** A key for an entry: equal for equal entries, whatever the order of their keys. */
 export function entryKey(entry: FirewallEntry): string {
   return JSON.stringify(entry, Object.keys(entry).concat('bit', 'chain').sort());
