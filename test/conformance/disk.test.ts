@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { type PluginDir, pluginDir } from '../support/cni.ts';
+import { type PluginDir, pluginDir, runPlugin } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
 import { ping } from '../support/ping.ts';
@@ -106,6 +106,17 @@ describe('disk failures', function () {
     assert.equal(code, 106, stdout);
     assert.match(msg, /state\/of\/isthmus: it cannot be made \(EROFS/);
   });
+
+  if (VIA === 'alone')
+    it('a kernel that is too old is named as that', function () {
+      skipIf(this, straceMissing());
+      const call = injected(host.call(how('ADD', 0)), { syscall: 'getsockopt', nth: 1, what: '' }, 'error=ENOPROTOOPT');
+      const { code, stdout } = runPlugin(call);
+      assert.equal(code, 1);
+      const { code: said, msg, details } = JSON.parse(stdout);
+      assert.deepEqual([said, details], [104, 'Use Linux 5.14 or later']);
+      assert.match(msg, /kernel: it cannot tell network namespaces apart/);
+    });
 
   it('state.db deleted and the namespace gone: DEL exits 0', () => {
     add(0);

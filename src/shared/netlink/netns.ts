@@ -1,5 +1,7 @@
 import { writeSync } from 'node:fs';
-import { CLONE_NEWNET, NS_GET_NSTYPE, SO_NETNS_COOKIE, SOL_SOCKET } from './constants.ts';
+import { fault } from '../errors/fault.ts';
+import { NetError } from '../errors/net-error.ts';
+import { CLONE_NEWNET, ENOPROTOOPT, NS_GET_NSTYPE, SO_NETNS_COOKIE, SOL_SOCKET } from './constants.ts';
 import { getsockopt, ioctl, setns } from './sys.ts';
 
 /**
@@ -17,10 +19,23 @@ export function withinNetns<T>(fd: number, home: number, work: () => T): T {
   }
 }
 
-/** SO_NETNS_COOKIE of a socket: a number that no other network namespace gets before the next boot. */
+/**
+ * SO_NETNS_COOKIE of a socket: a number that no other network namespace gets before the next boot. Throws NetError
+ * `unsupported` on a kernel without it.
+ */
 export function netnsCookie(socketFd: number): bigint {
-  const bytes = getsockopt(socketFd, SOL_SOCKET, SO_NETNS_COOKIE, 8);
+  const bytes = cookieOf(socketFd);
   return new DataView(bytes.buffer).getBigUint64(0, true);
+}
+
+function cookieOf(socketFd: number): Uint8Array {
+  try {
+    return getsockopt(socketFd, SOL_SOCKET, SO_NETNS_COOKIE, 8);
+  } catch (error) {
+    if (!(error instanceof NetError && error.errno === ENOPROTOOPT)) throw error;
+    const what = 'it cannot tell network namespaces apart (SO_NETNS_COOKIE)';
+    throw fault.unsupported('open', 'kernel', what, 'Use Linux 5.14 or later', { cause: error });
+  }
 }
 
 /** Returns true if the descriptor of a nsfs file refers to a network namespace. */
