@@ -211,7 +211,7 @@ pod0        web       *:8080/tcp         10.88.0.2:80
       ['network ls -q -f label=a', ''],
       ['endpoint ls -q', 'pod0 pod1'],
       ['endpoint ls web -q -f container=pod1 -f camp=cni', 'pod1'],
-      ['endpoint ls -q -f camp=cnm', ''],
+      ['endpoint ls -q -f camp=docker', ''],
       ['ports -q', '*:53/udp *:8080/tcp'],
       ['ports -q -f protocol=udp -f network=web', '*:53/udp'],
       ['ports -q --port 53', '*:53/udp'],

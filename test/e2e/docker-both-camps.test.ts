@@ -88,7 +88,7 @@ function describeNetwork(running: () => TestHost): void {
         site.assertPings('box', first);
         site.assertPings('box', second);
         check('pod1');
-        assert.deepEqual(listed(), [`cni pod1 ${first}`, `cni pod2 ${second}`, `cnm box ${box}`]);
+        assert.deepEqual(listed(), [`cni pod1 ${first}`, `cni pod2 ${second}`, `docker box ${box}`]);
         assert.deepEqual(
           inspect().docker.map(({ name }) => name),
           ['dweb'],
@@ -135,12 +135,12 @@ function describeNetwork(running: () => TestHost): void {
         assertPings('pod1', box);
         site.assertPings('box', first);
         check('pod1');
-        assert.deepEqual(listed(), [`cni pod1 ${first}`, `cnm box ${box}`]);
+        assert.deepEqual(listed(), [`cni pod1 ${first}`, `docker box ${box}`]);
 
         // The pods go first, and leave Docker what is its own.
         del('pod1');
         site.assertPings('box', site.uplink.address[4]);
-        assert.deepEqual(listed(), [`cnm box ${box}`]);
+        assert.deepEqual(listed(), [`docker box ${box}`]);
         site.docker('rm', '-f', 'box');
         assert.deepEqual(bridges(), [BRIDGE]);
         site.docker('network', 'rm', 'dweb');
@@ -201,12 +201,12 @@ function describeNetwork(running: () => TestHost): void {
         add('pod2');
         await site.agentIn('box', 80);
         collectGarbage('pod2');
-        assert.deepEqual(listed(), [`cni pod1 ${first}`, `cnm box ${box}`]);
+        assert.deepEqual(listed(), [`cni pod1 ${first}`, `docker box ${box}`]);
         assertPings('pod1', box);
         const published = { address: site.uplink.host[4], port: 8080 };
         await assertTraffic([[site.uplink.agent, published, `box saw ${site.uplink.address[4]}`]]);
         collectGarbage('pod1', 'pod2');
-        assert.deepEqual(listed(), [`cnm box ${box}`]);
+        assert.deepEqual(listed(), [`docker box ${box}`]);
         await assertTraffic([[site.uplink.agent, published, `box saw ${site.uplink.address[4]}`]]);
         site.assertPings('box', site.uplink.address[4]);
       });
