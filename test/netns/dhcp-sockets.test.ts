@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { leaseOf } from '../../src/shared/dhcp/lease.ts';
-import { ANY, type Message, OPTION, TYPE, typeOf } from '../../src/shared/dhcp/message.ts';
+import { ANY, encodeMessage, type Message, OPTION, TYPE, typeOf } from '../../src/shared/dhcp/message.ts';
 import { clientIdOf, clientMessage } from '../../src/shared/dhcp/requests.ts';
 import { type Interface, openBroadcasting, openProbing, openUnicasting } from '../../src/shared/dhcp/sockets.ts';
 import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
@@ -9,6 +9,7 @@ import { until } from '../support/daemon-site.ts';
 import { type DhcpServer, dnsmasqMissing, startDhcpServer } from '../support/dhcp-server.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 import { skipIf } from '../support/skip.ts';
+import { runProgram } from '../support/spawn.ts';
 
 const SERVER = '10.6.0.1';
 
@@ -73,6 +74,35 @@ describe('sockets of the DHCP client', () => {
     unicasting.send(clientMessage('release', identity, { ...said, ciaddr: address.addr, server: from }));
     await unicasting.sent(2000);
     await until(() => server.leases().length === 0, 'the server to have the address back');
+  });
+
+  it('tell why a reply to this interface cannot be read, and nothing of those to others', async () => {
+    using ns = host.open(pod.path);
+    const link = host.observe(ns, { links: ['eth0'] }).links.get('eth0') ?? assert.fail('no eth0');
+    const why: string[] = [];
+    const at: Interface = { ns, index: link.index, mac: link.mac };
+    using _broadcasting = openBroadcasting(
+      at,
+      () => assert.fail('it was read'),
+      (what) => void why.push(what),
+    );
+    const reply = (mac: string): string => {
+      const identity = { mac, clientId: new Uint8Array(1), broadcast: false, request: [], provide: new Map() };
+      const bytes = encodeMessage(clientMessage('discover', identity, { xid: 1, secs: 0 }));
+      bytes[0] = 2;
+      // Option 6 of 16 bytes, of which 2 are there.
+      return Buffer.from([...bytes.subarray(0, 240), 6, 16, 1, 2]).toString('hex');
+    };
+    const script = `const socket = require('node:dgram').createSocket('udp4');
+      socket.bind(0, '${SERVER}', () => {
+        socket.setBroadcast(true);
+        for (const hex of process.argv.slice(1)) socket.send(Buffer.from(hex, 'hex'), 68, '10.6.0.255');
+        setTimeout(() => socket.close(), 100);
+      });`;
+    const replies = [reply('02:00:00:00:00:99'), reply(link.mac)];
+    runProgram('ip', ['netns', 'exec', lan.name, process.execPath, '-e', script, ...replies]);
+    await until(() => why.length > 0, 'the malformed reply');
+    assert.deepEqual(why, ['ends within option 6']);
   });
 
   it('wait until the server of a release has answered who it is', async () => {

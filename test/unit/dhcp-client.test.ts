@@ -21,6 +21,8 @@ interface Given {
   readonly seconds?: number;
   readonly xid?: number;
   readonly without?: number;
+  /** Further options. */
+  readonly more?: readonly (readonly [number, Uint8Array])[];
 }
 
 /** A client on a clock that only moves when the test says so. */
@@ -59,11 +61,11 @@ class Lab {
   reply(
     type: keyof typeof TYPE,
     address: string,
-    { server = '10.0.0.1', seconds = 120, xid, without = 0 }: Given = {},
+    { server = '10.0.0.1', seconds = 120, xid, without = 0, more = [] }: Given = {},
   ) {
     this.event({
       on: 'message',
-      message: reply(type, address, { server, seconds, xid: xid ?? this.client.xid, without }),
+      message: reply(type, address, { server, seconds, xid: xid ?? this.client.xid, without, more }),
     });
   }
 
@@ -87,6 +89,7 @@ function reply(type: keyof typeof TYPE, address: string, given: Required<Given>)
     [OPTION.serverId, addrToBytes(addr(given.server))],
     [OPTION.leaseTime, new Uint8Array(Buffer.from(given.seconds.toString(16).padStart(8, '0'), 'hex'))],
     [OPTION.subnetMask, Uint8Array.of(255, 255, 255, 0)],
+    ...given.more,
   ]);
   options.delete(given.without);
   const none = { ciaddr: ANY, siaddr: ANY, giaddr: ANY };
@@ -182,7 +185,7 @@ describe('the DHCP client', () => {
     lab.reply('offer', '10.0.0.8', { server: '10.0.0.2' });
     assert.deepEqual(lab.took().slice(1), [
       'ignored: lacks the server identifier (option 54)',
-      'ignored: gives the address 127.0.0.7: it is loopback (127.0.0.0/8)',
+      'ignored: gives the address 127.0.0.7/24: it is loopback (127.0.0.0/8)',
       'broadcast request of 10.0.0.8 server 10.0.0.2',
     ]);
   });
@@ -249,6 +252,51 @@ describe('the DHCP client', () => {
     assert.equal(lab.client.phase, 'requesting');
   });
 
+  it('ignores what another server says to a REQUEST that was not for it', () => {
+    const lab = new Lab();
+    lab.wake();
+    lab.reply('offer', '10.0.0.7');
+    lab.took();
+    lab.reply('nak', '0.0.0.0', { server: '10.0.0.99' });
+    lab.reply('ack', '10.0.0.7', { server: '10.0.0.99' });
+    assert.deepEqual(lab.took(), [
+      'ignored: refuses as 10.0.0.99, which was not asked',
+      'ignored: acknowledges as 10.0.0.99, which was not asked',
+    ]);
+    lab.reply('ack', '10.0.0.7');
+    lab.wake();
+    lab.wake();
+    assert.equal(lab.took().at(-1), 'bound 10.0.0.7');
+    lab.wake();
+    lab.took();
+    assert.equal(lab.client.phase, 'renewing');
+    lab.reply('nak', '0.0.0.0', { server: '10.0.0.99' });
+    assert.deepEqual(lab.took(), ['ignored: refuses as 10.0.0.99, which was not asked']);
+    lab.reply('nak', '0.0.0.0', { without: OPTION.serverId });
+    assert.deepEqual(lab.took(), ['lost 10.0.0.7: refused']);
+  });
+
+  it('extends a lease whatever else the ACK says', () => {
+    const lab = new Lab();
+    const more = [[OPTION.routers, Uint8Array.of(10, 0, 0, 1)]] as const;
+    lab.lease('10.0.0.7', { more });
+    const { held } = lab.client;
+    lab.wake();
+    lab.took();
+    const wrong = [
+      [OPTION.subnetMask, Uint8Array.of(255, 0, 255, 0)],
+      [OPTION.classlessRoutes, Uint8Array.of(24, 10)],
+      [OPTION.domainSearch, Uint8Array.of(63, 97)],
+    ] as const;
+    lab.reply('ack', '10.0.0.7', { seconds: 240, more: wrong });
+    assert.deepEqual(lab.took(), ['renewed 10.0.0.7']);
+    const { address, routes, seconds } = lab.client.held?.lease ?? assert.fail();
+    assert.deepEqual({ address, routes }, { address: held?.lease.address, routes: held?.lease.routes });
+    assert.equal(seconds, 240);
+    // A restart reads it from the record.
+    assert.equal(leaseOf(lab.client.held?.ack ?? assert.fail()).seconds, 240);
+  });
+
   it('renews at T1 from its address, rebinds at T2, and loses the address at the end', () => {
     const lab = new Lab();
     lab.lease('10.0.0.7', { seconds: 1200 });
@@ -301,7 +349,7 @@ describe('the DHCP client', () => {
   });
 
   it('goes on after a restart where it was: T1 past, then the end past', () => {
-    const ack = reply('ack', '10.0.0.7', { server: '10.0.0.1', seconds: 120, xid: 1, without: 0 });
+    const ack = reply('ack', '10.0.0.7', { server: '10.0.0.1', seconds: 120, xid: 1, without: 0, more: [] });
     for (const [age, expected] of [
       [30, []],
       [70, ['unicast request from 10.0.0.7 to 10.0.0.1']],

@@ -187,6 +187,51 @@ describe('leaseOf', () => {
     ]);
   });
 
+  it('puts every gateway outside the subnet on the link, before the routes that need it', () => {
+    const outside = { dst: '172.16.0.1/32', scope: 253 };
+    const far = [16, 10, 77, 172, 16, 0, 1, 0, 10, 5, 0, 1];
+    assert.deepEqual(change([OPTION.classlessRoutes, far]).routes.map(formatRoute), [
+      outside,
+      { dst: '10.77.0.0/16', gateway: '172.16.0.1' },
+      { dst: '0.0.0.0/0', gateway: '10.5.0.1' },
+    ]);
+    const late = [0, 172, 16, 0, 1, 32, 172, 16, 0, 1, 0, 0, 0, 0];
+    const circle = [0, 172, 16, 0, 1, 32, 172, 16, 0, 1, 172, 16, 0, 1];
+    for (const bytes of [late, circle])
+      assert.deepEqual(change([OPTION.classlessRoutes, bytes]).routes.map(formatRoute), [
+        outside,
+        { dst: '0.0.0.0/0', gateway: '172.16.0.1' },
+      ]);
+    const fixed = change([OPTION.staticRoutes, [192, 168, 7, 0, 172, 16, 0, 1]], [OPTION.routers, undefined]);
+    assert.deepEqual(fixed.routes.map(formatRoute), [outside, { dst: '192.168.7.0/24', gateway: '172.16.0.1' }]);
+  });
+
+  it('leaves out routers and name servers that no host can be', () => {
+    const odd = [127, 0, 0, 1, 255, 255, 255, 255, 224, 0, 0, 1, 10, 5, 0, 255, 10, 5, 0, 0];
+    const all = change(
+      [OPTION.routers, [...odd, 10, 5, 0, 9]],
+      [OPTION.staticRoutes, [192, 168, 7, 0, 127, 0, 0, 1]],
+      [OPTION.nameServers, [...odd.slice(0, 12), 10, 5, 0, 53, 10, 5, 0, 53]],
+    );
+    assert.deepEqual(all.routes.map(formatRoute), [{ dst: '0.0.0.0/0', gateway: '10.5.0.9' }]);
+    assert.deepEqual(all.dns.nameservers, ['10.5.0.53']);
+    const classless = change([OPTION.classlessRoutes, [8, 11, 10, 5, 0, 255, 8, 12, 10, 5, 0, 2]]);
+    assert.deepEqual(classless.routes.map(formatRoute), [{ dst: '12.0.0.0/8', gateway: '10.5.0.2' }]);
+  });
+
+  it('takes no more routes, name servers and names than a configuration may have', () => {
+    const numbers = Array.from({ length: 3000 }, (_, i) => [i >> 8, i & 0xff] as const);
+    const { routes, dns } = change(
+      [OPTION.classlessRoutes, numbers.flatMap(([a, b]) => [24, 11, a, b, 10, 5, 0, 1])],
+      [OPTION.nameServers, numbers.flatMap(([a, b]) => [11, a, b, 1])],
+    );
+    assert.deepEqual([routes.length, dns.nameservers?.length], [512, 256]);
+    const names = [...'abcdefghijklmnopqrstuvwxyz0123456789'].flatMap((letter) => [1, letter.charCodeAt(0), 0]);
+    assert.equal(decodeDomainSearch(Uint8Array.from(names)).length, 32);
+    const pointers = numbers.flatMap(() => [0xc0, 0]);
+    assert.deepEqual(decodeDomainSearch(Uint8Array.of(1, 97, 0, ...pointers)), ['a']);
+  });
+
   it('reads the MTU, and a lease without end', () => {
     const { mtu, seconds, renewAfter } = change([OPTION.mtu, [0x05, 0x78]], [OPTION.leaseTime, [255, 255, 255, 255]]);
     assert.deepEqual([mtu, seconds, renewAfter], [1400, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
@@ -203,6 +248,10 @@ describe('leaseOf', () => {
   for (const [what, text, options] of [
     ['without server identifier', /option 54/, [[OPTION.serverId, undefined]]],
     ['without lease time', /option 51/, [[OPTION.leaseTime, undefined]]],
+    ['whose server identifier is no host', /option 54/, [[OPTION.serverId, [0, 0, 0, 0]]]],
+    ['whose server identifier is broadcast', /option 54/, [[OPTION.serverId, [255, 255, 255, 255]]]],
+    ['whose mask is empty', /subnet mask/, [[OPTION.subnetMask, [0, 0, 0, 0]]]],
+    ['whose mask is cut', /subnet mask/, [[OPTION.subnetMask, [255, 255, 255]]]],
     ['whose mask has holes', /subnet mask/, [[OPTION.subnetMask, [255, 0, 255, 0]]]],
     ['whose option 121 is cut', /option 121/, [[OPTION.classlessRoutes, [24, 10, 9]]]],
     [
@@ -216,8 +265,16 @@ describe('leaseOf', () => {
     });
 
   it('refuses an address that no interface can have', () => {
-    const yiaddr = parseAddr('224.0.0.5') ?? ANY;
-    assert.throws(() => leaseOf({ ...received('ack'), yiaddr }), refusedWith('io', /multicast/));
+    for (const [text, rule] of [
+      ['224.0.0.5', /multicast/],
+      ['10.5.0.0', /first or last/],
+      ['10.5.0.255', /first or last/],
+    ] as const) {
+      const yiaddr = parseAddr(text) ?? ANY;
+      assert.throws(() => leaseOf({ ...received('ack'), yiaddr }), refusedWith('io', rule));
+    }
+    for (const last of [254, 255])
+      assert.equal(change([OPTION.subnetMask, [255, 255, 255, last]]).address.length, last === 255 ? 32 : 31);
   });
 });
 

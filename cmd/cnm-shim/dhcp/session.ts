@@ -115,13 +115,13 @@ export class Session implements Disposable {
   }
 
   #broadcast(at: Interface, message: Message, from: Addr): void {
-    this.#broadcasting ??= openBroadcasting(at, this.#receive);
+    this.#broadcasting ??= openBroadcasting(at, this.#receive, this.#ignore);
     this.#broadcasting.send(message, from);
   }
 
   #unicast(at: Interface, { message, from, to }: Extract<Action, { do: 'unicast' }>): void {
     // A server broadcasts its NAK, also to a client that has an address (RFC 2131 §4.1).
-    this.#broadcasting ??= openBroadcasting(at, this.#receive);
+    this.#broadcasting ??= openBroadcasting(at, this.#receive, this.#ignore);
     this.#unicasting ??= openUnicasting(at, from, to);
     this.#unicasting.send(message);
   }
@@ -132,6 +132,8 @@ export class Session implements Disposable {
   }
 
   readonly #receive = (message: Message): void => this.#feed({ on: 'message', message });
+
+  readonly #ignore = (why: string): void => this.#parts.news({ do: 'ignored', why });
 
   #close(): void {
     this.#broadcasting?.[Symbol.dispose]();

@@ -1,6 +1,6 @@
 import { asNetError } from '../errors/net-error.ts';
 import { type Addr, formatAddr, sameAddr } from '../model/addr.ts';
-import { type Lease, leaseOf } from './lease.ts';
+import { extendedAck, type Lease, leaseOf, serverOf } from './lease.ts';
 import { type Message, TYPE, typeOf } from './message.ts';
 import { clientMessage, type Said } from './requests.ts';
 import type { Action, Client, Event, Held, Step, Surroundings } from './states.ts';
@@ -148,21 +148,38 @@ function message(client: Client, reply: Message, at: Surroundings): Step {
   const isOurs = reply.op === 'reply' && reply.xid === client.xid && reply.chaddr === at.identity.mac;
   if (!isOurs) return { client, actions: [] };
   const { phase, held, offer } = client;
+  const other = otherServer(client, reply);
+  if (other !== undefined && (type === TYPE.nak || type === TYPE.ack)) {
+    const why = `${type === TYPE.nak ? 'refuses' : 'acknowledges'} as ${formatAddr(other)}, which was not asked`;
+    return { client, actions: [{ do: 'ignored', why }] };
+  }
   const asks = phase === 'requesting' || phase === 'renewing' || phase === 'rebinding';
   if (type === TYPE.nak && asks)
     return held === undefined ? refused(client, REFUSED_MS, at) : lost(client, held, 'refused', at);
   if ((type === TYPE.offer && phase === 'selecting') || (type === TYPE.ack && asks)) {
+    const ack = held === undefined ? reply : extendedAck(held.ack, reply);
     let lease: Lease;
     try {
-      lease = leaseOf(reply, at.identity.priority);
+      lease = leaseOf(ack, at.identity.priority);
     } catch (thrown) {
       return { client, actions: [{ do: 'ignored', why: asNetError(thrown, 'dhcp').what }] };
     }
-    const got = { ack: reply, lease, since: client.askedAt };
+    const got = { ack, lease, since: client.askedAt };
     if (type === TYPE.offer) return request({ ...client, phase: 'requesting', offer: got, sent: 0 }, got, at);
     return held === undefined ? acknowledged(client, got, offer, at) : extended(client, got, held);
   }
   return { client, actions: [] };
+}
+
+/**
+ * The server that speaks, where the client has asked another one: servers that are told to refuse what they do not know
+ * do so to each other's clients. While it rebinds, it asks all.
+ */
+function otherServer({ phase, held, offer }: Client, reply: Message): Addr | undefined {
+  const asked = phase === 'requesting' ? offer : phase === 'renewing' ? held : undefined;
+  const server = serverOf(reply);
+  const isOther = asked !== undefined && server !== undefined && !sameAddr(server, asked.lease.server);
+  return isOther ? server : undefined;
 }
 
 function acknowledged(client: Client, got: Held, offer: Held | undefined, at: Surroundings): Step {

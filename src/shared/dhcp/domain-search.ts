@@ -3,21 +3,23 @@ import { malformed } from './message.ts';
 /** RFC 1035 §4.1.4. */
 const POINTER = 0xc0;
 const LONGEST_NAME = 255;
+/** As kubelet has it (MaxDNSSearchPaths): a pointer of two bytes may stand for a name of 255. */
+const MOST_NAMES = 32;
 /** What a resolver's configuration may hold as a name. */
 const NAME = /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/;
 
 /**
  * The names of option 119 (RFC 3397): labels as in DNS, with pointers back into the option. Leaves out names that are no
- * host names. Throws NetError `io` if it is malformed.
+ * host names, a second one of the same name, and all after the 32nd. Throws NetError `io` if it is malformed.
  */
 export function decodeDomainSearch(bytes: Uint8Array): string[] {
-  const names: string[] = [];
+  const names = new Set<string>();
   for (let at = 0; at < bytes.length; ) {
     const { name, next } = readName(bytes, at);
-    if (isDomain(name)) names.push(name);
+    if (isDomain(name) && names.size < MOST_NAMES) names.add(name);
     at = next;
   }
-  return names;
+  return [...names];
 }
 
 /** The first name of option 15; undefined if it is no host name. */

@@ -121,6 +121,11 @@ export function decodeMessage(bytes: Uint8Array): Message {
   };
 }
 
+/** True if the message, which may be malformed after its header, is a reply to the client with the MAC. */
+export function isReplyTo(mac: string, bytes: Uint8Array): boolean {
+  return bytes[0] === 2 && macFromBytes(bytes.subarray(28, 34)) === mac;
+}
+
 /** 0.0.0.0 */
 export const ANY: Addr = { family: 4, value: 0n };
 

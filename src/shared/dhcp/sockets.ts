@@ -7,7 +7,7 @@ import { type PolledSocket, pollSocket } from '../netlink/event-loop.ts';
 import { ETH_P_ARP, ETH_P_IP, openFrameSocket, openUdpSocket } from '../netlink/packet.ts';
 import { send, unsentBytes } from '../netlink/sys.ts';
 import { CLIENT_PORT, encodeBroadcast, encodeProbe, payloadOf, rivalIn, SERVER_PORT } from './frame.ts';
-import { decodeMessage, encodeMessage, type Message } from './message.ts';
+import { decodeMessage, encodeMessage, isReplyTo, type Message } from './message.ts';
 
 /** An interface in a namespace. */
 export interface Interface {
@@ -42,12 +42,27 @@ export interface Broadcasting extends Disposable {
   send(message: Message, from: Addr): void;
 }
 
-/** Works on a link without addresses. Throws NetError `kernel`. */
-export function openBroadcasting({ ns, index, mac }: Interface, received: (message: Message) => void): Broadcasting {
+/**
+ * Works on a link without addresses. `garbled` learns why a reply to this interface cannot be read. Throws NetError
+ * `kernel`.
+ */
+export function openBroadcasting(
+  { ns, index, mac }: Interface,
+  received: (message: Message) => void,
+  garbled: (why: string) => void = () => {},
+): Broadcasting {
   const take = (frame: Buffer): void => {
     const payload = payloadOf(frame);
-    const message = payload && understood(payload);
-    if (message !== undefined) received(message);
+    if (payload === undefined) return;
+    let message: Message;
+    try {
+      message = decodeMessage(payload);
+    } catch (thrown) {
+      if (!(thrown instanceof NetError)) throw thrown;
+      if (isReplyTo(mac, payload)) garbled(thrown.what);
+      return;
+    }
+    received(message);
   };
   const polled = ns.within(() => polledOn(openFrameSocket(index, ETH_P_IP, TO_CLIENT), take));
   return {
@@ -103,13 +118,4 @@ export function openUnicasting({ ns, index }: Pick<Interface, 'ns' | 'index'>, f
 /** Treats an error of the socket (link down, port of the server closed) as a lost message. */
 function polledOn(fd: number, received: (bytes: Buffer) => void): PolledSocket {
   return pollSocket(fd, received, () => {});
-}
-
-function understood(bytes: Uint8Array): Message | undefined {
-  try {
-    return decodeMessage(bytes);
-  } catch (thrown) {
-    if (thrown instanceof NetError) return undefined;
-    throw thrown;
-  }
 }
