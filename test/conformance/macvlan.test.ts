@@ -187,6 +187,29 @@ describe('macvlan', function () {
       call('DEL', 0);
     }
   });
+
+  it('CHECK says why an interface vanished, and passes while it is there, whatever its parent is called', () => {
+    const result = call('ADD', 0);
+    const check = () =>
+      host.run({ dir: bin.path, name: 'macvlan', command: 'CHECK', pod: 0, config: conf({ prevResult: result }) });
+    const parent = (...args: string[]) => host.ns.ip('link', ...args);
+    parent('set', 'up0', 'down');
+    parent('set', 'up0', 'name', 'up9');
+    parent('set', 'up9', 'up');
+    assert.ok(reaches(host.pod(0), LAN4));
+    assert.equal(check().code, 0);
+    parent('set', 'up9', 'netns', host.pod(1).name);
+    assert.equal(check().code, 0, 'in another namespace it still carries the interface');
+    host.pod(1).ip('link', 'del', 'up9');
+    assert.match(check().json?.msg ?? '', /link up0: is gone, and eth0 with it, whose parent it was/);
+    lan[Symbol.dispose]();
+    lan = makeLan(host.ns);
+    assert.match(
+      check().json?.msg ?? '',
+      /link eth0: is gone from the container: .* its parent up0, and made that again/,
+    );
+    call('DEL', 0);
+  });
 });
 
 function macOf(ns: TestNetns, name: string): string {

@@ -2,7 +2,7 @@ import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
 import { EMPTY_VIEW } from '../../src/shared/core/view.ts';
 import type { View } from '../../src/shared/host/host.ts';
 import { hostId, type SandboxId } from '../../src/shared/model/attachment.ts';
-import type { CniEndpoint } from '../../src/shared/model/endpoint.ts';
+import type { CniEndpoint, LoneEndpoint } from '../../src/shared/model/endpoint.ts';
 import type { LinkState } from '../../src/shared/model/link.ts';
 import type { ControlStatus } from '../../src/shared/ops/control.ts';
 import type { Facts, NetworkFacts } from '../../src/shared/ops/doctor/facts.ts';
@@ -120,6 +120,15 @@ export function healthyEndpoint(id = 'a'): CniEndpoint {
       up: true,
       detectDuplicates: false,
     },
+  };
+}
+
+/** An endpoint whose interface is a macvlan on the parent. */
+export function loneEndpoint(id: string, dev: string): LoneEndpoint {
+  const { attachment, sandbox, inside } = healthyEndpoint(id);
+  return {
+    ...{ kind: 'lone', role: 'interface', progress: 'ready', attachment, aliases: [], sandbox, inside },
+    link: { ifName: 'eth0', link: { kind: 'macvlan', dev, devNs: 'host', mode: 'bridge' }, alias: '' },
   };
 }
 

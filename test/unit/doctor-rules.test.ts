@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { fault } from '../../src/shared/errors/fault.ts';
 import type { View } from '../../src/shared/host/host.ts';
 import { formatAlias } from '../../src/shared/model/alias.ts';
+import type { DockerEndpoint } from '../../src/shared/model/endpoint.ts';
 import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { collapse } from '../../src/shared/ops/doctor/collapse.ts';
@@ -17,6 +18,7 @@ import {
   healthyNetwork,
   healthyStatus,
   linkOf,
+  loneEndpoint,
   NOW,
   specWith,
 } from '../support/doctor-facts.ts';
@@ -202,6 +204,25 @@ const BREAKS: Readonly<Record<string, readonly (readonly [title: string, break_:
       'eth0 deleted in the container',
       () => ({ sandboxes: [{ part: healthyEndpoint(), namespace: 'there', interface: 'missing', lacking: [] }] }),
       /eth0 is gone from the container/,
+    ],
+  ],
+  'parent-missing': [
+    [
+      'the parent of two pods and of a container deleted, renamed or moved',
+      (facts) => {
+        const parts = [loneEndpoint('m1', 'up0'), loneEndpoint('m2', 'up0'), loneEndpoint('m3', 'eth0')];
+        return recordsWith(facts, { endpoints: parts, leases: [] });
+      },
+      /network web: its parent up0 is gone from this host/,
+    ],
+    [
+      'the parent of a container of Docker deleted',
+      (facts) => {
+        const { link, inside: _, ...rest } = loneEndpoint('m1', 'up0');
+        const part: DockerEndpoint = { ...rest, kind: 'docker', lone: link, addresses: [], createdAt: 0 };
+        return recordsWith(facts, { endpoints: [part], leases: [] });
+      },
+      /its parent up0 is gone from this host/,
     ],
   ],
   'interface-down-inside': [

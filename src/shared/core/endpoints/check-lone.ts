@@ -3,7 +3,7 @@ import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { Namespace, View } from '../../host/host.ts';
 import type { LoneEndpoint } from '../../model/endpoint.ts';
-import { isWithoutInterface } from '../../model/interface-facts.ts';
+import { isWithoutInterface, type LoneLinkFacts } from '../../model/interface-facts.ts';
 import { formatRoute } from '../../model/route.ts';
 import { type Core, NO_ADDRESSES } from '../core.ts';
 import { desired } from '../desired.ts';
@@ -26,7 +26,7 @@ import {
 
 type CheckRequest = AttachRequest & Pick<Partial<LoneRequest>, 'onHost'>;
 
-/** As `checkEndpoint`, for an interface without a side on the host: record, leases, parent, link, addresses, routes. */
+/** As `checkEndpoint`, for an interface without a side on the host: record, leases, link and its parent, addresses, routes. */
 export async function checkLone(core: Core, request: CheckRequest, expected: Expectation): Promise<void> {
   const { host, store } = core;
   const { attachment } = request;
@@ -36,14 +36,12 @@ export async function checkLone(core: Core, request: CheckRequest, expected: Exp
   if (row.sandbox.id !== sandbox.id) throw otherNamespace(request);
   await checkSource(core, request, expected);
   if (isWithoutInterface(row.link.link)) return;
-  const lost = missingParent(core, row, sandbox);
-  if (lost !== undefined) throw lost;
   if (request.onHost !== undefined) await checkHostPart(core, attachment.network, request.onHost);
   const { ops } = desired(row);
   const inside = host.observe(sandbox, sandboxQueryOf(attachment.ifName, ops));
   const routes = expected.routes.map(formatRoute);
   const found =
-    missingLink(row, inside, expected) ??
+    missingLink(core, row, sandbox, inside, expected) ??
     missingAddress(row, inside, expected) ??
     firstOf(ops, (op) => opDrift(op, EMPTY_VIEW, inside, routes)) ??
     firstOf(routes, (route) => missingRoute(route, ops, inside));
@@ -58,22 +56,27 @@ async function checkHostPart(core: Core, network: string, { driver }: HostPart):
   throw fault.drift('CHECK', `network ${network}`, what, hint);
 }
 
-/** The kernel deletes an interface with its parent, without a word in the sandbox. */
-function missingParent(
-  { host }: Core,
-  { link: { ifName, link } }: LoneEndpoint,
+/** A parent that was renamed, or is in another namespace now, still carries the interface. */
+function missingLink(
+  core: Core,
+  { link }: LoneEndpoint,
   sandbox: Namespace,
+  inside: View,
+  expected: Expectation,
 ): NetError | undefined {
-  if (!('devNs' in link)) return undefined;
-  const { dev, devNs } = link;
-  const { links } = host.observe(devNs === 'host' ? host.own : sandbox, { links: [dev] });
-  return links.has(dev) ? undefined : drift(`link ${dev}`, `is gone, and ${ifName} with it, whose parent it was`);
-}
-
-function missingLink({ link }: LoneEndpoint, inside: View, expected: Expectation): NetError | undefined {
   const state = inside.links.get(link.ifName);
-  if (state === undefined) return drift(`link ${link.ifName}`, 'is gone from the container');
+  if (state === undefined) return goneLink(core, link, sandbox);
   const kind = kindOf(link.link);
   if (state.kind === kind) return unexpected(state, expected);
   return drift(`link ${link.ifName}`, `is of kind ${state.kind ?? 'none'}, expected ${kind ?? 'none'}`);
+}
+
+/** The kernel deletes an interface with its parent, without a word in the sandbox. */
+function goneLink({ host }: Core, { ifName, link }: LoneLinkFacts, sandbox: Namespace): NetError {
+  const what = 'is gone from the container';
+  if (!('devNs' in link)) return drift(`link ${ifName}`, what);
+  const { dev, devNs } = link;
+  const { links } = host.observe(devNs === 'host' ? host.own : sandbox, { links: [dev] });
+  if (!links.has(dev)) return drift(`link ${dev}`, `is gone, and ${ifName} with it, whose parent it was`);
+  return drift(`link ${ifName}`, `${what}: somebody deleted it, or its parent ${dev}, and made that again`);
 }

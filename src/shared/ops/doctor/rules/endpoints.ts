@@ -14,6 +14,13 @@ function about({ attachment }: Endpoint): Pick<Found, 'subject' | 'networks' | '
 
 const RECREATE = 'delete the container, or the pod, and create it again';
 
+/** The parent on this host that the interface of the part is on; undefined for other interfaces. */
+function parentOf(part: Endpoint): string | undefined {
+  const facts = part.kind === 'lone' ? part.link : part.kind === 'docker' ? part.lone : undefined;
+  const link = facts?.link;
+  return link !== undefined && 'devNs' in link && link.devNs === 'host' ? link.dev : undefined;
+}
+
 /** The parts with a host side that the host does not have. */
 function withoutHostSide({ records, view }: Facts): readonly Endpoint[] {
   return (records?.endpoints ?? []).filter((part) => {
@@ -84,9 +91,34 @@ export const ENDPOINT_RULES: readonly Rule[] = [
           ...about(part),
           level: 'error',
           what: `its interface ${part.attachment.ifName} is gone from the container`,
-          why: 'The container has no network, although the runtime shows its address',
+          why: `The container has no network, although the runtime shows its address. ${deletedBy(part)}`,
           cure: RECREATE,
         })),
+  },
+  {
+    name: 'parent-missing',
+    check: ({ records, view }) => {
+      const lost = (records?.endpoints ?? []).flatMap((part) => {
+        const parent = part.progress === 'ready' ? parentOf(part) : undefined;
+        return parent === undefined || view.links.has(parent) ? [] : [{ part, parent }];
+      });
+      const byParent = Map.groupBy(lost, ({ part, parent }) => `${parent} ${part.attachment.network}`);
+      return [...byParent.values()].flatMap((all): Found[] => {
+        const [first] = all;
+        if (first === undefined) return [];
+        const { part, parent } = first;
+        const { network } = part.attachment;
+        return [
+          {
+            ...{ level: 'error', subject: networkTitle(network), networks: [network] },
+            containers: all.map(({ part: { attachment } }) => attachment.containerId),
+            what: `its parent ${parent} is gone from this host, or has another name now`,
+            why: 'The kernel deletes an interface with its parent; and no container can be added',
+            cure: `make ${parent} again, or rename it back; then ${RECREATE}`,
+          },
+        ];
+      });
+    },
   },
   {
     name: 'interface-down-inside',
@@ -175,6 +207,13 @@ export const ENDPOINT_RULES: readonly Rule[] = [
     ],
   },
 ];
+
+/** Why an interface may vanish. */
+function deletedBy(part: Endpoint): string {
+  const parent = parentOf(part);
+  if (parent === undefined) return 'Somebody deleted it';
+  return `Somebody deleted it, or its parent ${parent}, which takes it along`;
+}
 
 function inside({ sandbox }: Endpoint, command: string): string {
   return `nsenter --net=${sandbox.path} ${command}`;
