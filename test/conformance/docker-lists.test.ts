@@ -13,6 +13,7 @@ import { skipIf } from '../support/skip.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { waitFor } from '../support/test-host.ts';
 import { assertTraffic } from '../support/traffic.ts';
+import { makeVerbs } from '../support/verbs.ts';
 
 const bare = (address: string | undefined): string => address?.split('/')[0] ?? '';
 const NETNS = '/run/netns';
@@ -362,6 +363,31 @@ describe('the daemon runs CNI lists as Docker networks', function () {
     rmSync(block);
     await remove(network);
     assert.deepEqual([held(), leased('cnibr')], [[], []]);
+  });
+
+  it('a plugin that is gone for good: the verb endpoint rm --force forgets what it made', async () => {
+    const { docker, host } = lab;
+    const path = join(dir.path, 'bin');
+    mkdirSync(path);
+    scriptPlugin(path, 'odd', `[ $CNI_COMMAND != ADD ] || sed 's/.*"prevResult"://; s/}$//'`);
+    const o = { cniPath: `${path}:${referenceDir}` };
+    const network = await createListed(docker, { conf: listOf('cnibr', bridge(), { type: 'odd' }), o });
+    const a = await docker.start(network, host, lab.container(0));
+    const verbs = makeVerbs({ stateDir: lab.site.host.stateDir, netns: host.path });
+    const rm = (...more: string[]) => verbs.run('endpoint', 'rm', ...more, a.id);
+    assert.match((await rm('--force')).stderr, /Docker keeps it/);
+    rmSync(path, { recursive: true });
+    leave(host, lab.container(0), a);
+    await assert.rejects(docker.call('NetworkDriver.DeleteEndpoint', ids(a)), /plugin odd: no executable/);
+    await assert.rejects(remove(network), /plugin odd: no executable/);
+    assert.match((await rm()).stderr, /plugin odd: no executable .*isthmus endpoint rm --force/s);
+    const { code, stdout, stderr } = await rm('--force');
+    assert.deepEqual([code, stdout.trim()], [0, a.id], stderr);
+    assert.match(stderr, /forgotten: .*plugin odd: no executable/);
+    // The other plugins of the list are there, and had their DEL.
+    assert.deepEqual([held(), leased('cnibr')], [[], []]);
+    assert.doesNotMatch(host.ip('link'), /veth|peer/);
+    await remove(network);
   });
 
   it('the daemon is killed at each step: nothing is lost, and nothing is left', async () => {

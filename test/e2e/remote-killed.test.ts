@@ -1,15 +1,11 @@
 import { strict as assert } from 'node:assert';
-import type { CniAnswer } from '../support/cni.ts';
-import { binDir, hostState, useTestHost } from '../support/e2e.ts';
+import { hostState, useTestHost } from '../support/e2e.ts';
+import { REMOTE, remoteCalls } from '../support/remote-calls.ts';
 import { buildSdkPlugin, type SdkPlugin, sdkMissing, startSdkPlugin } from '../support/sdk-plugin.ts';
 import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 import type { TestHost } from '../support/test-host.ts';
 
-const CONFIG = {
-  ...{ cniVersion: '1.1.0', name: 'net', type: 'isthmus', driver: 'remote', plugin: 'gp' },
-  ipam: { type: 'remote', plugin: 'gpipam' },
-};
 /** Kills the call of its arguments once the plugin has logged a line. */
 const KILL = `"$2" </run/isth/config & call=$!
 for try in $(seq 400); do grep -qx "$1" /run/sdk-plugin.log && break; sleep 0.05; done
@@ -33,26 +29,15 @@ describe('a call that is killed while a Docker plugin works', function () {
   let plugin: SdkPlugin;
   let untouched: string;
 
-  const run = (command: 'ADD' | 'DEL', ...prefix: string[]) => {
-    const env = {
-      ...{ CNI_COMMAND: command, CNI_CONTAINERID: 'one', CNI_NETNS: '/run/netns/one', CNI_IFNAME: 'eth0' },
-      CNI_PATH: binDir,
-    };
-    const input = JSON.stringify(CONFIG);
-    host.write('/run/isth/config', input);
-    return host.attempt([...prefix, `${binDir}/isthmus`], { input, env });
-  };
-  const call = (command: 'ADD' | 'DEL'): CniAnswer => {
-    const { code, stdout, stderr } = run(command);
-    assert.equal(code, 0, `${command}: ${stdout}${stderr}`);
-    return stdout.trim() === '' ? {} : JSON.parse(stdout);
-  };
+  const calls = remoteCalls(() => host);
+  const call = (command: 'ADD' | 'DEL') => calls.call(command, 'one');
   const killed = (command: 'ADD' | 'DEL', fault: string): void => {
     const [method = '', what = ''] = fault.split(' ');
     plugin.fail({ [method]: what });
     plugin.calls();
     const line = what === 'late' ? fault : method;
-    assert.equal(run(command, 'sh', '-c', KILL, 'sh', line).code, 137);
+    host.write('/run/isth/config', JSON.stringify(REMOTE));
+    assert.equal(calls.attempt(command, 'one', ['sh', '-c', KILL, 'sh', line]).code, 137);
     assert.ok(plugin.calls().includes(line), `${method} was not called`);
     plugin.fail({});
   };

@@ -1,10 +1,10 @@
 import { strict as assert } from 'node:assert';
-import type { CniAnswer } from '../support/cni.ts';
 import { importImage, startContainerd } from '../support/containerd.ts';
 import { docker, dockerMissing, flushRules, loadImage, startDocker, tryDocker } from '../support/docker.ts';
 import { blocksOf, readPage } from '../support/docs.ts';
-import { binDir, confDir, useTestHost } from '../support/e2e.ts';
+import { confDir, useTestHost } from '../support/e2e.ts';
 import { IMAGE } from '../support/image.ts';
+import { addressOf, remoteCalls } from '../support/remote-calls.ts';
 import { buildSdkPlugin, type SdkPlugin, sdkMissing, startSdkPlugin } from '../support/sdk-plugin.ts';
 import { skipIf } from '../support/skip.ts';
 import type { Daemon, TestHost } from '../support/test-host.ts';
@@ -18,16 +18,7 @@ describe('a Docker plugin', function () {
   let host: TestHost;
   let plugin: SdkPlugin;
 
-  const call = (command: 'ADD' | 'DEL', pod: string): CniAnswer => {
-    const env = {
-      ...{ CNI_COMMAND: command, CNI_CONTAINERID: pod, CNI_NETNS: `/run/netns/${pod}`, CNI_IFNAME: 'eth0' },
-      CNI_PATH: binDir,
-    };
-    const { code, stdout, stderr } = host.attempt([`${binDir}/isthmus`], { input: CONFIG, env });
-    assert.equal(code, 0, `${command}: ${stdout}${stderr}`);
-    return stdout.trim() === '' ? {} : JSON.parse(stdout);
-  };
-  const addressOf = ({ ips }: CniAnswer): string => ips?.[0]?.address.replace(/\/.*/, '') ?? '';
+  const call = (command: 'ADD' | 'DEL', pod: string) => remoteCalls(() => host, CONFIG).call(command, pod);
   const links = (): string => host.run('ip', '-br', 'link');
 
   before(function () {

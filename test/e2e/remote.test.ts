@@ -1,26 +1,14 @@
 import { strict as assert } from 'node:assert';
-import type { CniAnswer } from '../support/cni.ts';
 import { binDir, hostState, useTestHost } from '../support/e2e.ts';
+import { addressOf, type Command, type Config, REMOTE, REMOTE_IPAM, remoteCalls } from '../support/remote-calls.ts';
 import { buildSdkPlugin, type SdkPlugin, sdkMissing, startSdkPlugin } from '../support/sdk-plugin.ts';
 import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 import type { TestHost } from '../support/test-host.ts';
 
-type Command = 'ADD' | 'CHECK' | 'DEL' | 'STATUS' | 'GC';
-type Config = Readonly<Record<string, unknown>>;
-
-const IPAM = { type: 'remote', plugin: 'gpipam' };
-const REMOTE: Config = {
-  cniVersion: '1.1.0',
-  name: 'net',
-  type: 'isthmus',
-  driver: 'remote',
-  plugin: 'gp',
-  ipam: IPAM,
-};
 const BRIDGE: Config = {
   ...{ cniVersion: '1.1.0', name: 'bridged', type: 'isthmus', bridge: 'br0', isGateway: true },
-  ipam: { ...IPAM, routes: [{ dst: '0.0.0.0/0' }] },
+  ipam: { ...REMOTE_IPAM, routes: [{ dst: '0.0.0.0/0' }] },
 };
 const PODS = ['one', 'two'];
 /** Calls a plugin for both pods at once. */
@@ -34,26 +22,10 @@ describe("plugins on Docker's SDK", function () {
   let plugin: SdkPlugin;
   let untouched: string;
 
-  const attempt = (command: Command, pod: string, config: Config = REMOTE) => {
-    const env = {
-      ...{ CNI_COMMAND: command, CNI_CONTAINERID: pod, CNI_NETNS: `/run/netns/${pod}`, CNI_IFNAME: 'eth0' },
-      CNI_PATH: binDir,
-    };
-    const ran = host.attempt([`${binDir}/isthmus`], { input: JSON.stringify(config), env, timeout: 90_000 });
-    const json: CniAnswer = ran.stdout.trim() === '' ? {} : JSON.parse(ran.stdout);
-    return { ...ran, json };
-  };
-  const call = (command: Command, pod: string, config: Config = REMOTE): CniAnswer => {
-    const { code, stdout, stderr, json } = attempt(command, pod, config);
-    assert.equal(code, 0, `${command} ${pod}: ${stdout}${stderr}`);
-    return json;
-  };
-  const refused = (command: Command, pod: string, config: Config = REMOTE): CniAnswer => {
-    const { code, stdout, json } = attempt(command, pod, config);
-    assert.equal(code, 1, stdout);
-    return json;
-  };
-  const addressOf = (answer: CniAnswer): string => answer.ips?.[0]?.address.replace(/\/.*/, '') ?? '';
+  const calls = remoteCalls(() => host);
+  const attempt = (command: Command, pod: string, config = REMOTE) => calls.with(config).attempt(command, pod);
+  const call = (command: Command, pod: string, config = REMOTE) => calls.with(config).call(command, pod);
+  const refused = (command: Command, pod: string, config = REMOTE) => calls.with(config).refused(command, pod);
   const inPod = (pod: string, ...command: string[]) => host.attempt(['ip', 'netns', 'exec', pod, ...command]);
   const pings = (pod: string, address: string): boolean =>
     inPod(pod, 'busybox', 'ping', '-c', '1', '-W', '2', address).code === 0;
@@ -106,7 +78,7 @@ describe("plugins on Docker's SDK", function () {
     const pools = [{ subnet: '10.77.9.0/24', gateway: '10.77.9.254' }, { family: 6 }];
     const config = {
       ...REMOTE,
-      ipam: { ...IPAM, pools },
+      ipam: { ...REMOTE_IPAM, pools },
       capabilities: { ips: true },
       runtimeConfig: { ips: ['10.77.9.40', 'fd00:77:1::40'] },
     };

@@ -41,7 +41,7 @@ export function healthyFacts(): Facts {
     },
     records: {
       ...{ networks: [network.row], endpoints: [healthyEndpoint()], dockerNetworks: [], unfinished: [] },
-      ...{ brokenNetworks: [], brokenEndpoints: [] },
+      ...{ brokenNetworks: [], brokenEndpoints: [], left: [] },
       leases: [{ scope: '/s', address: { family: 4, value: 0x0a580002n }, owner: attachmentOf(), source: 'store' }],
     },
     networks: [network],

@@ -206,6 +206,14 @@ const BREAKS: Readonly<Record<string, readonly (readonly [title: string, break_:
       /eth0 is gone from the container/,
     ],
   ],
+  'plugin-left': [
+    [
+      'DEL while the Docker plugin was not installed',
+      (facts) =>
+        recordsWith(facts, { left: [{ plugins: ['gp'], network: 'acme', what: 'endpoint 0a1b with 10.7.0.2/24' }] }),
+      /network acme: Docker plugin gp still has endpoint 0a1b.*isthmus network rm --force acme/s,
+    ],
+  ],
   'parent-missing': [
     [
       'the parent of two pods and of a container deleted, renamed or moved',

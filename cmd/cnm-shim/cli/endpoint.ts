@@ -6,6 +6,7 @@ import { withInterfaces } from '../../../src/shared/ops/docker-interfaces.ts';
 import { type EndpointInfo, listEndpoints } from '../../../src/shared/ops/endpoints.ts';
 import { inspectNetwork, listNetworks } from '../../../src/shared/ops/networks.ts';
 import { endpointProblem, readLinks } from '../../../src/shared/ops/topology.ts';
+import { addEndpointRemove } from './endpoint-remove.ts';
 import { dockerNames, type Named, networkOf, ofContainer, titleOf, withName } from './names.ts';
 import {
   addListOutput,
@@ -64,7 +65,7 @@ export const ENDPOINTS: ListShape<NamedEndpoint> = {
 
 /** Adds the verbs for endpoints to `program`. */
 export function addEndpoint(program: Command): void {
-  const endpoint = program.command('endpoint').summary('list and show endpoints');
+  const endpoint = program.command('endpoint').summary('list, show and remove endpoints');
   const ls = endpoint.command('ls').alias('list').argument('[network]', 'name or id').summary('list endpoints');
   addStateDir(addListOutput(ls, ENDPOINTS))
     .addHelpText('after', LS_EXAMPLES)
@@ -104,6 +105,7 @@ export function addEndpoint(program: Command): void {
       if (found.length > 0) await print(options, [...new Set(found)], ENDPOINTS);
       raise(errors);
     });
+  addEndpointRemove(endpoint);
 }
 
 /** A record does not tell what somebody has done to the interface since. */

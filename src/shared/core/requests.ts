@@ -81,6 +81,8 @@ export interface RemovalRequest {
   readonly kind?: string;
   /** True: does not wait for a Docker plugin that is not running; another call is to delete what it has. */
   readonly isHurried?: true;
+  /** True: forgets what plugins do not delete. Only the operator may want that. */
+  readonly isForced?: true;
   /** What Docker plugins know the network by, for where their part has no record. */
   readonly plugged?: PluggedNetwork;
   /** Called under the lock with the current record. Nothing is removed if it returns false. */

@@ -28,6 +28,8 @@ export interface PluginOptions {
 const TIMES: PluginTimes = { connectMs: 15_000, retryMs: 1000, answerMs: 10_000 };
 /** Timers may fire this much too early. */
 const EARLY_MS = 1;
+/** Code of the cause where nothing of the plugin is on this host. */
+const NO_PLUGIN = 'ENOPLUGIN';
 const ACTIVATE = 'Plugin.Activate';
 
 /** An activated plugin. */
@@ -128,8 +130,10 @@ export class PluginClient implements RemotePlugin, Disposable {
   async #activated(): Promise<Session | Unreached> {
     const { directories, own } = this.#options;
     const place = await findPlugin(this.name, directories, own);
-    if (place === undefined)
-      return { kind: 'unreached', why: `neither ${directories.sockets[0]} nor ${directories.specs.join(', ')} has it` };
+    if (place === undefined) {
+      const why = `neither ${directories.sockets[0]} nor ${directories.specs.join(', ')} has it`;
+      return { kind: 'unreached', why, cause: Object.assign(new Error(why), { code: NO_PLUGIN }) };
+    }
     const connections = await this.#connect(place);
     try {
       const outcome = await connections.post(`/${ACTIVATE}`, '', { answerMs: this.#times.answerMs });

@@ -17,7 +17,8 @@ export interface RemotePlugin {
    * Calls a method and returns its answer, a JSON object; `{}` for `null`. Throws NetError:
    * - `delegate` if the plugin refuses, its own words in `reason`; also if the answer is unreadable, without `reason`;
    * - `unsupported` if the plugin lacks the method;
-   * - `unavailable` if the plugin is unreachable or closes the connection, `busy` if it does not answer in time.
+   * - `unavailable` if the plugin is unreachable or closes the connection (with a cause of code `ENOPLUGIN` if it is not
+   *   installed), `busy` if it does not answer in time.
    */
   call(method: Method, body?: object, options?: CallOptions): Promise<unknown>;
 }

@@ -73,9 +73,9 @@ export function deleteRemoteNetwork(notes: NoteTable, name: string): void {
   notes.delete(NETWORK + name);
 }
 
-/** Deletes broken rows. */
-export function listRemoteNetworks(notes: NoteTable): RemoteNetworkRow[] {
-  return list<RemoteNetworkRow>(notes, NETWORK, network);
+/** Deletes broken rows, unless this only looks. */
+export function listRemoteNetworks(notes: NoteTable, looks = false): RemoteNetworkRow[] {
+  return list<RemoteNetworkRow>(notes, NETWORK, network, looks);
 }
 
 /** Undefined without one, and for a broken row. */
@@ -93,19 +93,19 @@ export function deleteRemoteEndpoint(notes: NoteTable, attachment: Attachment): 
   notes.delete(endpointKey(attachment));
 }
 
-/** Deletes broken rows. */
-export function listRemoteEndpoints(notes: NoteTable): RemoteEndpointRow[] {
-  return list<RemoteEndpointRow>(notes, ENDPOINT, endpoint);
+/** Deletes broken rows, unless this only looks. */
+export function listRemoteEndpoints(notes: NoteTable, looks = false): RemoteEndpointRow[] {
+  return list<RemoteEndpointRow>(notes, ENDPOINT, endpoint, looks);
 }
 
 function endpointKey(attachment: Attachment): string {
   return ENDPOINT + attachmentDigest(attachment);
 }
 
-function list<Row>(notes: NoteTable, prefix: string, shape: is.Shape): Row[] {
+function list<Row>(notes: NoteTable, prefix: string, shape: is.Shape, looks: boolean): Row[] {
   return notes.keys(prefix).flatMap((key) => {
     const row = parse<Row>(notes.get(key), shape);
-    if (row === undefined) notes.delete(key);
+    if (row === undefined && !looks) notes.delete(key);
     return row ?? [];
   });
 }

@@ -44,10 +44,10 @@ function lostRow({ host }: Core, attachment: Attachment, network?: DockerNetwork
 }
 
 /**
- * Runs DEL and deletes all that the endpoint has. What fails stays on record, for the next call or the next sweep. The
- * caller holds the lock.
+ * Runs DEL and deletes all that the endpoint has. What fails stays on record, for the next call or the next sweep.
+ * `isForced`: forgets what plugins do not delete. The caller holds the lock.
  */
-export async function removeListed(core: Core, row: ListedEndpoint): Promise<NetError[]> {
+export async function removeListed(core: Core, row: ListedEndpoint, isForced = false): Promise<NetError[]> {
   const { store, host } = core;
   const { attachment } = row;
   const plugins = await pluginsOf(core);
@@ -68,7 +68,7 @@ export async function removeListed(core: Core, row: ListedEndpoint): Promise<Net
     failures = await deleteChain(plugins, { ...callOf(row, ''), limitMs }, row.result, note);
   }
   core.mark?.('plugins');
-  if (failures.length > 0) return [...errors, ...failures];
+  if (failures.length > 0 && !isForced) return [...errors, ...failures];
   try {
     await plugins.deleteNamespace(row.netns);
     errors.push(...(await removeOffered(core, attachment)));

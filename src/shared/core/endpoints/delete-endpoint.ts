@@ -5,6 +5,7 @@ import { standIn } from '../../model/alias.ts';
 import { type Attachment, hostIfName, type Role } from '../../model/attachment.ts';
 import { claimsPorts, type Endpoint, hostIfOf } from '../../model/endpoint.ts';
 import { countChange } from '../../store/changes.ts';
+import { deleteRemoteEndpoint } from '../../store/remote-notes.ts';
 import { isDiskFull } from '../../store/sqlite-errors.ts';
 import type { LocalStore } from '../../store/store.ts';
 import { attachmentKey } from '../apply.ts';
@@ -13,6 +14,7 @@ import { reverse } from '../execute.ts';
 import { removeUnusedNetwork } from '../networks/remove-network.ts';
 import { pluggedOf, unplug } from '../plugins/endpoint.ts';
 import { removeUnusedPlugged } from '../plugins/network.ts';
+import { seriousOf } from '../plugins/open.ts';
 import { promotePartners } from '../ports/publish.ts';
 import type { RemovalRequest } from '../requests.ts';
 import { deleteLostEntries } from '../reset-entries.ts';
@@ -68,7 +70,7 @@ export async function removeEndpoint(
   request: RemovalRequest,
   sandbox: Namespace | undefined,
 ): Promise<NetError[]> {
-  const { attachment } = request;
+  const { attachment, isForced } = request;
   const row = recordOf(core, request);
   if (request.when?.(row) === false) return [];
   // The path may lead to a new namespace by now; a namespace's identity is never reused.
@@ -79,20 +81,23 @@ export async function removeEndpoint(
   const errors = row?.progress === 'ready' ? attempted(() => markIntent(core, row)) : [];
   const delegate = delegateOf(core, request, row);
   // A DHCP client releases its lease over the link, so it runs first. Other plugins release after the link is deleted.
-  if (delegate?.type === 'dhcp') errors.push(...(await released(delegate, row)));
+  const release = async (from: DelegateSource): Promise<void> =>
+    void errors.push(...seriousOf(core, attachment, await released(from, row), isForced));
+  if (delegate?.type === 'dhcp') await release(delegate);
   const plugged = await pluggedOf(core, request, row);
   const undo = (): Promise<NetError[]> => undoPart(core, request, row, same);
-  errors.push(
-    ...(plugged === undefined ? await undo() : await unplug(core, plugged, undo, request.isHurried !== true)),
-  );
+  const isPatient = request.isHurried !== true && row !== undefined;
+  const failures = plugged === undefined ? await undo() : await unplug(core, plugged, undo, isPatient);
+  errors.push(...(plugged === undefined ? failures : seriousOf(core, attachment, failures, isForced)));
   core.mark?.('kernel');
-  if (delegate !== undefined && delegate.type !== 'dhcp') errors.push(...(await released(delegate, row)));
+  if (delegate !== undefined && delegate.type !== 'dhcp') await release(delegate);
   errors.push(...(await deleteLostEntries(core, row, request)));
   if (errors.length === 0) errors.push(...attempted(() => forget(core, request, row)));
   else if (errors.every(isDiskFull) && isLeftBehind(core, row)) errors.length = 0;
   core.mark?.('commit');
   errors.push(...(await removeUnusedNetwork(core, attachment.network)));
-  errors.push(...(await removeUnusedPlugged(core, attachment.network, request.isHurried !== true)));
+  const unused = await removeUnusedPlugged(core, attachment.network, request.isHurried !== true);
+  errors.push(...seriousOf(core, attachment, unused, isForced));
   core.mark?.('network');
   return errors;
 }
@@ -122,6 +127,7 @@ function forget(core: Core, request: RemovalRequest, row: Endpoint | undefined):
   const { store } = core;
   const { source, role } = request;
   store.transaction(() => {
+    if (request.isForced) deleteRemoteEndpoint(store.notes, request.attachment);
     // Before the leases are released: they say what the endpoint has in the cluster.
     if (row !== undefined) deleteRecord(store, row);
     if (source?.kind === 'local') source.release(store);

@@ -177,8 +177,10 @@ export async function unplugStale(core: Core, alive?: Alive, locked: Locked = wa
     alive === undefined ||
     (attachment.network === alive.network && !alive.keep.some((one) => sameAttachment(one, attachment)));
   const silent = new SilentPlugins();
-  for (const { attachment, plugins } of listRemoteEndpoints(core.store.notes).filter(isMeant)) {
-    if (silent.has(plugins)) continue;
+  for (const candidate of listRemoteEndpoints(core.store.notes).filter(isMeant)) {
+    const { attachment, plugins } = candidate;
+    // The ADD of one that is on record holds its lock, and may wait for ours in a sweep of its own.
+    if (silent.has(plugins) || !isStale(core, candidate)) continue;
     try {
       const failures = await locked(core, attachmentKey(attachment), async () => {
         const row = remoteEndpoint(core.store.notes, attachment);

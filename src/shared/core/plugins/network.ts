@@ -28,7 +28,7 @@ export interface PluggedNetwork {
  */
 export async function ensurePlugged(core: Core, network: PluggedNetwork, owner?: Attachment): Promise<NetworkFacts> {
   const { plugins: names, spec } = network;
-  using _lock = await core.lock(lockKey(spec.name));
+  using _lock = await core.lock(pluggedKey(spec.name));
   const { ensureNetwork, networkIdFor } = await import('../../remote/network.ts');
   const { notes } = core.store;
   const plugins = await openPlugins(core, names);
@@ -113,7 +113,7 @@ function isUsed({ store }: Core, name: string): boolean {
 export async function removeUnusedPlugged(core: Core, name: string, isPatient = true): Promise<NetError[]> {
   const { notes } = core.store;
   if (remoteNetwork(notes, name) === undefined || isUsed(core, name)) return [];
-  using _lock = await core.lock(lockKey(name));
+  using _lock = await core.lock(pluggedKey(name));
   const row = remoteNetwork(notes, name);
   // Awaited here to hold the lock until it is deleted.
   return row === undefined || isUsed(core, name) ? [] : await removePlugged(core, row, isPatient);
@@ -157,6 +157,7 @@ async function removePlugged(core: Core, row: RemoteNetworkRow, isPatient = true
   }
 }
 
-function lockKey(network: string): string {
+/** Key of the lock of what plugins have of the network. */
+export function pluggedKey(network: string): string {
   return `plugged:${network}`;
 }

@@ -1,4 +1,5 @@
-import type { NetError } from '../../errors/net-error.ts';
+import { hasCode, type NetError } from '../../errors/net-error.ts';
+import type { Attachment } from '../../model/attachment.ts';
 import type { NetworkPlugins } from '../../remote/network.ts';
 import type { PluginNames } from '../../store/remote-notes.ts';
 import type { Core } from '../core.ts';
@@ -29,6 +30,28 @@ export async function assertRunning(core: Core, { driver, ipam }: PluginNames, i
   if (driver !== undefined) await (await core.plugin(driver)).call('NetworkDriver.GetCapabilities', undefined, options);
   if (ipam !== undefined)
     await (await core.plugin(ipam)).call('IpamDriver.GetDefaultAddressSpaces', undefined, options);
+}
+
+/** Kinds of failures that a plugin is the reason of. */
+const OF_PLUGINS: readonly string[] = ['unavailable', 'busy', 'delegate', 'unsupported', 'bad-environment'];
+
+/**
+ * The failures of a DEL that its runtime has to know of. A plugin of which nothing is on this host any more is none: no
+ * DEL could ever succeed. What it has stays on record for when it comes back. `isForced`: no plugin is one.
+ */
+export function seriousOf(
+  { log }: Core,
+  { containerId: container, network }: Attachment,
+  failures: readonly NetError[],
+  isForced = false,
+): NetError[] {
+  return failures.filter(({ kind, cause, message: error }) => {
+    const isMissing = kind === 'unavailable' && hasCode(cause, ['ENOPLUGIN']);
+    const isSerious = !isMissing && !(isForced && OF_PLUGINS.includes(kind));
+    // A plugin call of its own logs errors alone.
+    if (!isSerious) log[isForced ? 'warn' : 'error']('plugin.missing', { container, network, error });
+    return isSerious;
+  });
 }
 
 /** Plugins that gave no answer in this pass. Each call of one that hangs takes ten seconds. */

@@ -1,5 +1,6 @@
 import type { PartLack } from '../../core/endpoints/mend-endpoints.ts';
 import type { NetworkLack } from '../../core/networks/mend-networks.ts';
+import type { LeftInPlugins } from '../../core/plugins/left.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { HostIdentity, View } from '../../host/host.ts';
 import type { Family } from '../../model/addr.ts';
@@ -56,6 +57,8 @@ export interface RecordFacts {
   readonly brokenEndpoints: readonly EndpointKey[];
   /** Parts whose call ended without a result: a second look shows the same. */
   readonly unfinished: readonly Endpoint[];
+  /** What Docker plugins have, and nothing here uses: a second look shows the same. */
+  readonly left: readonly LeftInPlugins[];
 }
 
 /** A network that is in use. */

@@ -3,6 +3,7 @@ import type { Core } from '../../core/core.ts';
 import { lacksOfEndpoints } from '../../core/endpoints/mend-endpoints.ts';
 import { lackOfNetwork } from '../../core/networks/mend-networks.ts';
 import { isUsed } from '../../core/networks/record.ts';
+import { leftInPlugins } from '../../core/plugins/left.ts';
 import { isCurrent } from '../../core/reconcile.ts';
 import { asNetError } from '../../errors/net-error.ts';
 import type { View } from '../../host/host.ts';
@@ -111,11 +112,14 @@ async function readRecords(store: LocalStore, { scopes }: StateInspection): Prom
     };
   });
   const intents = records.endpoints.filter(({ progress }) => progress === 'intent');
-  if (intents.length === 0) return { ...records, unfinished: [] };
+  const seen = leftInPlugins(store);
+  if (intents.length === 0 && seen.length === 0) return { ...records, unfinished: [], left: [] };
   await sleep(CALL_MS);
+  const before = new Set(seen.map(({ what }) => what));
+  const left = leftInPlugins(store).filter(({ what }) => before.has(what));
   const keys = new Set(intents.map(keyOf));
   const unfinished = store.endpoints.list().filter((part) => part.progress === 'intent' && keys.has(keyOf(part)));
-  return { ...records, unfinished };
+  return { ...records, unfinished, left };
 }
 
 function keyOf({ attachment, role, stamp = '' }: Endpoint): string {

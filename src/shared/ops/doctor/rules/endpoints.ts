@@ -185,6 +185,16 @@ export const ENDPOINT_RULES: readonly Rule[] = [
       })),
   },
   {
+    name: 'plugin-left',
+    check: ({ records }) =>
+      (records?.left ?? []).map(({ plugins, network, what }) => ({
+        ...{ level: 'warning', subject: networkTitle(network), networks: [network] },
+        what: `Docker plugin ${plugins.join(' and ')} still has ${what}, which nothing here uses`,
+        why: 'The plugin was not there, or refused, when that was deleted; it keeps addresses from others',
+        cure: `start the plugin, then: isthmus reload; if it is gone for good: isthmus network rm --force ${network}`,
+      })),
+  },
+  {
     name: 'record-broken',
     check: ({ records }) => [
       ...(records?.brokenNetworks ?? []).map((name) => ({
