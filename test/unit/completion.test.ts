@@ -23,7 +23,7 @@ describe('completion', () => {
 
   it('has verbs of verbs, under each of their names', () => {
     assert.deepEqual(words('network', 'c'), ['create']);
-    assert.deepEqual(words('endpoint', ''), ['ls', 'inspect', 'help']);
+    assert.deepEqual(words('endpoint', ''), ['ls', 'inspect', 'rm', 'help']);
     assert.deepEqual(words('help', 'cluster', 'l'), ['leave']);
   });
 
