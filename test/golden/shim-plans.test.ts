@@ -15,6 +15,8 @@ const V4 = { addresses: ['10.5.0.127'], routes: ['10.5.0.64/26'] };
 const BOTH = { addresses: ['10.5.0.127', 'fd00:5::7f'], routes: ['10.5.0.64/26', 'fd00:5::40/122'] };
 const MACVLAN = { driver: 'macvlan', master: 'up0', mode: 'bridge', linkInContainer: false } as const;
 const IPVLAN = { driver: 'ipvlan', master: 'up0', mode: 'l2', flag: 'bridge', linkInContainer: false } as const;
+/** Docker's networks make their VLAN. */
+const OFFERED = { offered: true, master: 'up0.10', made: { kind: 'vlan', dev: 'up0', id: 10 } } as const;
 const NIC: FakeSeed = {
   links: [{ name: 'up0', mac: '02:00:00:00:00:31', mtu: 1500, up: true }],
   addresses: [
@@ -40,6 +42,8 @@ const PLANS: Readonly<Record<string, readonly Scenario[]>> = {
   ],
   'shim-dual-stack': [{ options: { ...MACVLAN, hostAccess: BOTH } }],
   'shim-mtu': [{ options: { ...MACVLAN, mtu: 1400, hostAccess: V4 } }],
+  'shim-vlan': [{ options: { ...MACVLAN, ...OFFERED, hostAccess: BOTH } }],
+  'shim-vlan-ipvlan': [{ options: { ...IPVLAN, ...OFFERED, mtu: 1400, hostAccess: V4 } }],
   'shim-ipvlan': [{ options: { ...IPVLAN, hostAccess: BOTH } }],
 };
 
@@ -96,6 +100,14 @@ describe('host access plans', () => {
 
   for (const [title, own, options, message] of [
     ['a parent that is missing', {}, MACVLAN, /\.master="up0"/],
+    ['a VLAN of a parent that is missing', {}, { ...MACVLAN, ...OFFERED }, /parent=up0\.10: there is neither/],
+    ['an MTU over that of the VLAN to make', NIC, { ...MACVLAN, ...OFFERED, mtu: 9000 }, /mtu=9000/],
+    [
+      'another link of the shim’s name beside a VLAN to make',
+      { ...NIC, links: [...(NIC.links ?? []), { ...SHIM, linkIndex: 7 }] },
+      { ...MACVLAN, ...OFFERED },
+      /is not on up0\.10, as this call demands/,
+    ],
     ['an MTU over the parent’s', NIC, { ...MACVLAN, mtu: 9000 }, /\.mtu=9000/],
     [
       'another link of its name',

@@ -78,6 +78,30 @@ describe('core: networks on a parent', () => {
     nothingLeft('both removed');
   });
 
+  it('make a VLAN and the host access on it, restore both, and delete both with the last network on it', async () => {
+    const vlan = macvlan({ master: 'up0.10' });
+    const access = (last: number, route: string) => ({
+      ...vlan,
+      hostAccess: { addresses: [`10.5.0.${last}`], routes: [route] },
+    });
+    const shims = () => [...linksOf().keys()].filter((name) => name.startsWith('shim'));
+    await create(access(126, '10.5.0.0/25'), 'a', '10.5.0.0/25');
+    const [shim = ''] = shims();
+    assert.equal(linksOf().get(shim)?.linkIndex, linksOf().get('up0.10')?.index);
+    const made = host.toString();
+    host.apply([{ op: 'link.delete', ns: 'host', name: 'up0.10' }], { host: host.own });
+    assert.deepEqual(shims(), [], 'it went with its parent');
+    await pass();
+    assert.equal(host.toString(), made);
+    await create(access(254, '10.5.0.128/25'), 'b', '10.5.0.128/25');
+    assert.equal(shims().length, 2);
+    await remove('a');
+    assert.equal(shims().length, 1);
+    assert.ok(linksOf().has('up0.10'), 'the other network needs it');
+    await remove('b');
+    nothingLeft('both removed');
+  });
+
   it('leave a VLAN that the host has, or that was made anew by another', async () => {
     const vlan = (): Op => ({
       op: 'link.create',

@@ -1,7 +1,7 @@
 import type { HostAccess } from '../../config/host-access.ts';
 import type { ParentedOptions } from '../../config/parented.ts';
-import { fault } from '../../errors/fault.ts';
 import type { View, ViewQuery } from '../../host/host.ts';
+import type { LinkState } from '../../model/link.ts';
 import { joinPlans } from '../../model/op.ts';
 import type { ParentedDriver } from '../driver.ts';
 import { parentedDriver } from './parented.ts';
@@ -18,18 +18,23 @@ export function accessibleDriver(
     ...parent,
     query: (seen, addressing) => merged(parent.query(seen, addressing), shim.query(seen, addressing)),
     planNetwork: (view, addressing) => {
-      assertThere(options, view);
-      return joinPlans(parent.planNetwork(view, addressing), shim.planNetwork(view, addressing));
+      const made = parent.planNetwork(view, addressing);
+      return joinPlans(made, shim.planNetwork(withParent(options, view), addressing));
     },
   };
 }
 
-/** The host's interface can only be planned on a parent that is there. */
-function assertThere({ master, made }: ParentedOptions, { links }: View): void {
-  if (made === undefined || links.has(master)) return;
-  const what = `${master} is not there yet, and the host's interface needs it`;
-  throw fault.invalidConfig('network', '-o host_access=true', what, `Make it first, as in ip link add ${master}`);
+/** The view after the parent was made: a VLAN has MAC and MTU of what it is on. */
+function withParent({ master, made }: ParentedOptions, view: View): View {
+  const base = made?.kind === 'vlan' && !view.links.has(master) ? view.links.get(made.dev) : undefined;
+  if (base === undefined) return view;
+  const { alias: _alias, master: _master, port: _port, linkIndex: _link, ...link } = base;
+  const vlan: LinkState = { ...link, name: master, kind: 'vlan', index: UNKNOWN, linkIndex: base.index };
+  return { ...view, links: new Map([...view.links, [master, vlan]]) };
 }
+
+/** Index of a link that is not there yet. */
+const UNKNOWN = -1;
 
 function merged(one: ViewQuery | undefined, other: ViewQuery | undefined): ViewQuery | undefined {
   if (one === undefined || other === undefined) return one ?? other;
