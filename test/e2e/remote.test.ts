@@ -237,6 +237,31 @@ describe("plugins on Docker's SDK", function () {
     assert.match(msg ?? '', /its interface elsewhere0 is not in this network namespace/);
   });
 
+  it('an interface that the plugin puts into the sandbox itself: it works as others do', () => {
+    plugin.fail({ JoinInside: 'x' });
+    const added = call('ADD', 'one');
+    assert.deepEqual(
+      added.interfaces?.map(({ name, sandbox }) => [name, sandbox]),
+      [['eth0', '/run/netns/one']],
+    );
+    // Such a Join tells no gateway.
+    assert.equal(addressOf(added), '10.77.1.2');
+    assert.ok(pings('one', '10.77.1.1'));
+    assert.doesNotMatch(host.run('ip', '-n', 'one', 'link'), /placed0/);
+    call('CHECK', 'one', { ...REMOTE, prevResult: added });
+    call('DEL', 'one');
+  });
+
+  it('no interface anywhere: says so, and leaves nothing', () => {
+    plugin.fail({ JoinNothing: 'x' });
+    const { code, msg } = refused('ADD', 'one');
+    assert.equal(code, 105);
+    assert.match(
+      msg ?? '',
+      /plugin gp: its answer has no InterfaceName\.SrcName, and it put no interface into the sandbox/,
+    );
+  });
+
   it('a plugin that hangs: ADD ends with "try again" after ten seconds', () => {
     plugin.fail({ CreateEndpoint: 'hang' });
     const since = Date.now();

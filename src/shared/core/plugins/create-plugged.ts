@@ -2,7 +2,8 @@ import { insideQuery, planInside } from '../../drivers/inside.ts';
 import { planLoneLink } from '../../drivers/lone/link.ts';
 import { addressingOf, describePlugged, describePluggedInside, planMac } from '../../drivers/lone/remote.ts';
 import { fault } from '../../errors/fault.ts';
-import type { Namespace } from '../../host/host.ts';
+import type { Namespace, View } from '../../host/host.ts';
+import { hostIfName } from '../../model/attachment.ts';
 import type { LoneEndpoint } from '../../model/endpoint.ts';
 import { given } from '../../model/given.ts';
 import type { LoneLinkFacts } from '../../model/interface-facts.ts';
@@ -73,8 +74,10 @@ async function build(core: Core, request: PluggedEndpointRequest, sandbox: Names
   const own = begun.result.addresses.map(({ address }) => address);
   const addresses = plugged.plugins.ipam === undefined ? own : requested;
   const call = { ...plugged, attachment, netns, addresses, ports, ...given({ mac }) };
+  const before = host.observe(sandbox, { links: 'all' });
   const attached = await plug(core, call);
-  const link = describeLink(core, request, attached);
+  const srcName = attached.srcName ?? (await takeOut(core, request, sandbox, before));
+  const link = describeLink(core, request, { ...attached, srcName });
   const prefixes = [attached.address, attached.address6].filter((prefix) => prefix !== undefined);
   const addressing = addressingOf(attached, prefixes, begun.result.routes);
   const inside = describePluggedInside(addressing);
@@ -94,13 +97,38 @@ async function build(core: Core, request: PluggedEndpointRequest, sandbox: Names
 
 type Attached = Awaited<ReturnType<typeof plug>>;
 
-function describeLink(core: Core, request: PluggedEndpointRequest, { srcName, mac }: Attached): LoneLinkFacts {
-  const { attachment, plugged } = request;
-  const plugin = plugged.plugins.driver ?? '';
-  if (srcName === undefined) {
-    const what = 'its answer has no InterfaceName.SrcName, and we do not look for an interface that it put elsewhere';
-    throw fault.delegate('NetworkDriver.Join', `plugin ${plugin}`, what, 'Use another plugin');
+/**
+ * Moves the interface that a plugin has put into the sandbox itself to the host, under a name of ours, which it returns:
+ * from there on it is like those of other plugins. `before` has the links that the sandbox had.
+ */
+async function takeOut(
+  core: Core,
+  { attachment, plugged }: PluggedEndpointRequest,
+  sandbox: Namespace,
+  before: View,
+): Promise<string> {
+  const { host } = core;
+  const { links } = host.observe(sandbox, { links: 'all' });
+  const fresh = [...links.values()].filter(({ name, loopback }) => !loopback && !before.links.has(name));
+  const link = fresh.find(({ name }) => name === attachment.ifName) ?? fresh[0];
+  if (link === undefined || (fresh.length > 1 && link.name !== attachment.ifName)) {
+    const found = fresh.length === 0 ? 'no interface' : fresh.map(({ name }) => name).join(', ');
+    const what = `its answer has no InterfaceName.SrcName, and it put ${found} into the sandbox`;
+    const hint = 'Use a plugin that names its interface, or puts one into the sandbox';
+    throw fault.delegate('NetworkDriver.Join', `plugin ${plugged.plugins.driver}`, what, hint);
   }
+  const toName = hostIfName(attachment);
+  const move: Op = { op: 'link.move', ns: 'sandbox', name: link.name, to: 'host', toName };
+  await execute(core, [move], { host: host.own, sandbox });
+  return toName;
+}
+
+function describeLink(
+  core: Core,
+  { attachment, plugged }: PluggedEndpointRequest,
+  { srcName, mac }: Pick<Attached, 'mac'> & { readonly srcName: string },
+): LoneLinkFacts {
+  const plugin = plugged.plugins.driver ?? '';
   const view = core.host.observe(core.host.own, { links: [srcName], addresses: [srcName], routes: true });
   return describePlugged(view, { plugin, attachment, srcName, ...given({ mac }) });
 }
