@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { attachmentKey } from '../../../src/shared/core/apply.ts';
 import { deleteEndpoint } from '../../../src/shared/core/endpoints/delete-endpoint.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
-import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
+import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { isNoNamespace } from '../../../src/shared/host/failure.ts';
 import type { Endpoint } from '../../../src/shared/model/endpoint.ts';
 import { listEndpoints } from '../../../src/shared/ops/endpoints.ts';
@@ -13,7 +13,7 @@ import { listedEndpoint } from '../../../src/shared/store/listed-endpoints.ts';
 import { remoteEndpoint } from '../../../src/shared/store/remote-notes.ts';
 import { removeListed } from '../docker/lists/list-removal.ts';
 import { dockerNames, type Named, ofContainer, titleOf, withName } from './names.ts';
-import { raise } from './output.ts';
+import { printDone } from './output.ts';
 import { addStateDir, openState, type StateOptions } from './state.ts';
 
 const EXAMPLES = `
@@ -43,18 +43,10 @@ export function addEndpointRemove(endpoint: Command): void {
     .action(async (wanted: readonly string[], options: RemoveOptions) => {
       await using core = openState(options);
       const names = await dockerNames(core);
-      const errors: NetError[] = [];
-      for (const text of new Set(wanted)) {
-        try {
-          const all = listEndpoints(core).map((info) => withName(info, names));
-          const failures = await removeAll(core, ofContainer(all, text), options.force === true);
-          if (failures.length === 0) console.log(text);
-          errors.push(...failures);
-        } catch (thrown) {
-          errors.push(asNetError(thrown, 'endpoint'));
-        }
-      }
-      raise(errors);
+      await printDone(wanted, 'endpoint', (text) => {
+        const all = listEndpoints(core).map((info) => withName(info, names));
+        return removeAll(core, ofContainer(all, text), options.force === true);
+      });
     });
 }
 

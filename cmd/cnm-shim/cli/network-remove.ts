@@ -2,12 +2,12 @@ import type { Command } from 'commander';
 import { deleteNetwork } from '../../../src/shared/core/networks/delete-network.ts';
 import { forgetLeft, leftInPlugins } from '../../../src/shared/core/plugins/left.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
-import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
+import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { OPERATOR, sameHolder } from '../../../src/shared/model/owned.ts';
 import { inspectNetwork, type NetworkInfo, PREDEFINED } from '../../../src/shared/ops/networks.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
 import { type DockerNames, dockerNames } from './names.ts';
-import { raise } from './output.ts';
+import { printDone } from './output.ts';
 import { addStateDir, openState, type StateOptions } from './state.ts';
 
 const EXAMPLES = `
@@ -36,17 +36,8 @@ export function addRemove(network: Command): void {
     .action(async (wanted: readonly string[], options: RemoveOptions) => {
       await using core = openState(options);
       const names = await dockerNames(core);
-      const errors: NetError[] = [];
-      for (const text of new Set(wanted)) {
-        try {
-          const failures = await (options.force === true ? forget : releaseNetwork)(core, text, names);
-          if (failures.length === 0) console.log(text);
-          errors.push(...failures);
-        } catch (thrown) {
-          errors.push(asNetError(thrown, 'network'));
-        }
-      }
-      raise(errors);
+      const release = options.force === true ? forget : releaseNetwork;
+      await printDone(wanted, 'network', (text) => release(core, text, names));
     });
 }
 

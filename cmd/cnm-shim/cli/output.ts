@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { NetError } from '../../../src/shared/errors/net-error.ts';
+import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
 import { visibleJson } from '../../../src/shared/model/visible.ts';
 import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { formatTable } from '../../../src/shared/ui/table.ts';
@@ -128,4 +128,23 @@ export class Failures extends Error {
 /** Throws all of the errors; returns for an empty list. */
 export function raise([first, ...others]: readonly NetError[]): void {
   if (first !== undefined) throw new Failures([first, ...others]);
+}
+
+/** Runs `work` for each name, prints those for which it returns no failures, and raises all failures of the others. */
+export async function printDone(
+  wanted: readonly string[],
+  op: string,
+  work: (name: string) => Promise<readonly NetError[]>,
+): Promise<void> {
+  const errors: NetError[] = [];
+  for (const name of new Set(wanted)) {
+    try {
+      const failures = await work(name);
+      if (failures.length === 0) console.log(name);
+      errors.push(...failures);
+    } catch (thrown) {
+      errors.push(asNetError(thrown, op));
+    }
+  }
+  raise(errors);
 }

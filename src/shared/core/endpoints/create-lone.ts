@@ -10,59 +10,39 @@ import { given } from '../../model/given.ts';
 import type { LoneLinkFacts } from '../../model/interface-facts.ts';
 import { macOfDigest } from '../../model/mac.ts';
 import { EMPTY_PLAN, type Op, type Plan } from '../../model/op.ts';
-import { assertOther } from '../ambient.ts';
-import { attachmentKey, transition } from '../apply.ts';
 import { type Core, type IpamResult, NO_ADDRESSES } from '../core.ts';
 import { execute } from '../execute.ts';
 import { ensureNetwork, recordSpec } from '../networks/network.ts';
 import type { EndpointReport, LoneRequest } from '../requests.ts';
 import { observeStepwise } from '../view.ts';
+import { type Alone, attachAlone } from './attach-alone.ts';
 import { awaitAddresses, awaitRunning } from './await-addresses.ts';
-import { asRemoval, clearWay } from './clear-way.ts';
-import { removeEndpoint } from './delete-endpoint.ts';
 import { assertFree, isSameDevice } from './devices.ts';
 
-interface Begun {
-  readonly facts: LoneEndpoint;
-  readonly result: IpamResult;
+interface Begun extends Alone {
   /** What the facts lack in the sandbox. */
   readonly inside: Plan;
 }
 
-/**
- * Creates and records an interface that has no side on the host, with its addresses and routes. On an error, reverts
- * everything before throwing.
- */
+/** Creates an interface that has no side on the host, with its addresses and routes. As `attachAlone`. */
 export async function createLone(core: Core, request: LoneRequest): Promise<EndpointReport> {
-  using sandbox = core.host.open(request.netns);
-  assertOther(core.host, sandbox, request);
-  using _lock = await core.lock(attachmentKey(request.attachment));
-  core.mark?.('lock');
-  await clearWay(core, request, sandbox);
   const { source, attachment } = request;
   let isRenewed = false;
-  let begun: Begun | undefined;
-  let built: Begun | undefined;
-  await transition(core, 'ADD', {
-    begin: (store) => {
+  return await attachAlone<Begun>(core, request, {
+    begin: (store, sandbox) => {
       const result = source?.kind === 'local' ? source.acquire(store) : NO_ADDRESSES;
-      begun = describe(core, request, sandbox, result);
-      return begun.facts;
+      return describe(core, request, sandbox, result);
     },
-    apply: async () => {
-      if (begun === undefined) throw new Error('a transition began without facts');
+    build: async (begun, sandbox) => {
       if (source?.kind === 'local') source.record?.(core.store);
       isRenewed = await ensureHostPart(core, request);
-      built = await build(core, request, sandbox, begun);
-      return built.facts;
+      return await build(core, request, sandbox, begun);
     },
     commit: () => {
       if (isRenewed && request.onHost !== undefined) recordSpec(core, { ...request.onHost, attachment });
     },
-    revert: () => removeEndpoint(core, asRemoval(request), sandbox),
+    report: (result, sandbox) => report(core, request, sandbox, result),
   });
-  if (built === undefined) throw new Error('a transition ended without facts');
-  return report(core, request, sandbox, built.result);
 }
 
 /** Ensures what the network has on the host. True if its spec differs from the recorded one. */

@@ -8,53 +8,29 @@ import type { LoneEndpoint } from '../../model/endpoint.ts';
 import { given } from '../../model/given.ts';
 import type { LoneLinkFacts } from '../../model/interface-facts.ts';
 import type { Op } from '../../model/op.ts';
-import { assertOther } from '../ambient.ts';
-import { attachmentKey, transition } from '../apply.ts';
 import { type Core, type IpamResult, NO_ADDRESSES } from '../core.ts';
+import { type Alone, attachAlone } from '../endpoints/attach-alone.ts';
 import { awaitAddresses, awaitRunning } from '../endpoints/await-addresses.ts';
-import { asRemoval, clearWay } from '../endpoints/clear-way.ts';
-import { removeEndpoint } from '../endpoints/delete-endpoint.ts';
 import { execute } from '../execute.ts';
 import type { EndpointReport, PluggedEndpointRequest } from '../requests.ts';
 import { plug, programPorts } from './endpoint.ts';
 
-interface Built {
-  readonly facts: LoneEndpoint;
-  readonly result: IpamResult;
-}
-
-/**
- * Creates and records an interface that a Docker plugin makes: it appears on the host, and moves into the sandbox. On an
- * error, reverts everything before throwing.
- */
+/** Creates an interface that a Docker plugin makes: it appears on the host, and moves into the sandbox. As `attachAlone`. */
 export async function createPlugged(core: Core, request: PluggedEndpointRequest): Promise<EndpointReport> {
-  using sandbox = core.host.open(request.netns);
-  assertOther(core.host, sandbox, request);
-  using _lock = await core.lock(attachmentKey(request.attachment));
-  core.mark?.('lock');
-  await clearWay(core, request, sandbox);
   const { source } = request;
-  let begun: Built | undefined;
-  let built: Built | undefined;
-  await transition(core, 'ADD', {
-    begin: (store) => {
-      begun = begin(core, request, sandbox, source === undefined ? NO_ADDRESSES : source.acquire(store));
-      return begun.facts;
-    },
-    apply: async () => {
-      if (begun === undefined) throw new Error('a transition began without facts');
+  return await attachAlone<Alone>(core, request, {
+    begin: (store, sandbox) =>
+      begin(core, request, sandbox, source === undefined ? NO_ADDRESSES : source.acquire(store)),
+    build: async (begun, sandbox) => {
       source?.record?.(core.store);
-      built = await build(core, request, sandbox, begun);
-      return built.facts;
+      return await build(core, request, sandbox, begun);
     },
-    revert: () => removeEndpoint(core, asRemoval(request), sandbox),
+    report: (result, sandbox) => report(core, request, sandbox, result),
   });
-  if (built === undefined) throw new Error('a transition ended without facts');
-  return report(core, request, sandbox, built.result);
 }
 
 /** The endpoint before its plugin has told the interface. */
-function begin(core: Core, request: PluggedEndpointRequest, sandbox: Namespace, result: IpamResult): Built {
+function begin(core: Core, request: PluggedEndpointRequest, sandbox: Namespace, result: IpamResult): Alone {
   const { attachment, netns, aliases, source } = request;
   const facts: LoneEndpoint = {
     ...{ kind: 'lone', role: 'interface', progress: 'intent', attachment, aliases },
@@ -67,7 +43,7 @@ function begin(core: Core, request: PluggedEndpointRequest, sandbox: Namespace, 
 }
 
 /** Asks the plugin for the interface, records what it was, and moves it. */
-async function build(core: Core, request: PluggedEndpointRequest, sandbox: Namespace, begun: Built): Promise<Built> {
+async function build(core: Core, request: PluggedEndpointRequest, sandbox: Namespace, begun: Alone): Promise<Alone> {
   const { attachment, netns, plugged, ports, requested, mac } = request;
   const { ifName } = attachment;
   const { host, store } = core;
