@@ -1,4 +1,7 @@
 import { strict as assert } from 'node:assert';
+import { type News, Session } from '../../cmd/cnm-shim/dhcp/session.ts';
+import { startClient } from '../../src/shared/dhcp/client.ts';
+import { clock } from '../../src/shared/dhcp/kept.ts';
 import { leaseOf } from '../../src/shared/dhcp/lease.ts';
 import { ANY, encodeMessage, type Message, OPTION, TYPE, typeOf } from '../../src/shared/dhcp/message.ts';
 import { clientIdOf, clientMessage } from '../../src/shared/dhcp/requests.ts';
@@ -86,24 +89,50 @@ describe('sockets of the DHCP client', () => {
       () => assert.fail('it was read'),
       (what) => void why.push(what),
     );
-    const reply = (mac: string): string => {
+    garble(['02:00:00:00:00:99', link.mac]);
+    await until(() => why.length > 0, 'the malformed reply');
+    assert.deepEqual(why, ['ends within option 6']);
+  });
+
+  it('a session tells of a flood of them once', async () => {
+    using ns = host.open(pod.path);
+    const link = host.observe(ns, { links: ['eth0'] }).links.get('eth0') ?? assert.fail('no eth0');
+    const clientId = clientIdOf('c2', 'lan', 'eth0');
+    const identity = { mac: link.mac, clientId, broadcast: false, request: [], provide: new Map() };
+    const told: string[] = [];
+    const open = () => ({ ns, index: link.index, mac: link.mac, [Symbol.dispose]: () => {} });
+    const news = (one: News): void => void told.push(one.do === 'ignored' ? one.why : one.do);
+    const parts = { identity, open, news, unsent: (error: Error) => assert.fail(error) };
+    using session = new Session(parts, startClient({ identity, now: clock(), random: () => 0.5 }));
+    server.silence(true);
+    try {
+      session.run();
+      garble(Array.from({ length: 50 }, () => link.mac));
+      await until(() => told.length > 0, 'a malformed reply');
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      assert.deepEqual(told, ['ends within option 6']);
+    } finally {
+      server.silence(false);
+    }
+  });
+
+  /** Sends malformed replies to interfaces with these MACs. */
+  function garble(macs: readonly string[]): void {
+    const replies = macs.map((mac) => {
       const identity = { mac, clientId: new Uint8Array(1), broadcast: false, request: [], provide: new Map() };
       const bytes = encodeMessage(clientMessage('discover', identity, { xid: 1, secs: 0 }));
       bytes[0] = 2;
       // Option 6 of 16 bytes, of which 2 are there.
       return Buffer.from([...bytes.subarray(0, 240), 6, 16, 1, 2]).toString('hex');
-    };
+    });
     const script = `const socket = require('node:dgram').createSocket('udp4');
       socket.bind(0, '${SERVER}', () => {
         socket.setBroadcast(true);
         for (const hex of process.argv.slice(1)) socket.send(Buffer.from(hex, 'hex'), 68, '10.6.0.255');
         setTimeout(() => socket.close(), 100);
       });`;
-    const replies = [reply('02:00:00:00:00:99'), reply(link.mac)];
     runProgram('ip', ['netns', 'exec', lan.name, process.execPath, '-e', script, ...replies]);
-    await until(() => why.length > 0, 'the malformed reply');
-    assert.deepEqual(why, ['ends within option 6']);
-  });
+  }
 
   it('wait until the server of a release has answered who it is', async () => {
     using ns = host.open(pod.path);

@@ -150,6 +150,22 @@ describe('core: driver host-device', () => {
     nothingIsLeft();
   });
 
+  it('finds a virtual device in the pod whose name and alias were changed there, by its MAC', async () => {
+    await add(named('virt0'));
+    const sandbox = host.open(POD);
+    const namespaces = { host: host.own, sandbox };
+    host.apply(
+      [
+        { op: 'link.set', ns: 'sandbox', name: 'eth0', set: { alias: 'mine' } },
+        { op: 'link.move', ns: 'sandbox', name: 'eth0', to: 'sandbox', toName: 'net7' },
+      ],
+      namespaces,
+    );
+    assert.deepEqual(await del(), []);
+    assert.ok(host.own.links.has('virt0'));
+    nothingIsLeft();
+  });
+
   it('says what it could not restore, and DEL still succeeds', async () => {
     await add();
     const other = { op: 'link.create', ns: 'host', name: 'br9', link: { kind: 'ifb' } } as const;

@@ -29,6 +29,8 @@ export interface SessionParts {
   readonly unsent: (error: NetError) => void;
 }
 
+/** Reasons that are told of, of replies that no interface can be configured by. */
+const MOST_IGNORED = 8;
 /** setTimeout takes 24 days; a look now and then costs nothing. */
 const LONGEST_MS = 3_600_000;
 
@@ -44,6 +46,7 @@ export class Session implements Disposable {
   #probing: Probing | undefined;
   #unicasting: Unicasting | undefined;
   #ended = false;
+  readonly #ignored = new Set<string>();
 
   constructor(parts: SessionParts, client: Client) {
     this.#parts = parts;
@@ -92,8 +95,11 @@ export class Session implements Disposable {
       case 'probe':
         this.#attempt((at) => this.#probe(at, action.address));
         break;
+      case 'ignored':
+        this.#ignore(action.why);
+        break;
       default:
-        if (action.do !== 'ignored') this.#close();
+        this.#close();
         this.#parts.news(action);
     }
   }
@@ -133,7 +139,12 @@ export class Session implements Disposable {
 
   readonly #receive = (message: Message): void => this.#feed({ on: 'message', message });
 
-  readonly #ignore = (why: string): void => this.#parts.news({ do: 'ignored', why });
+  /** Tells of each kind of reply once while it awaits an answer: anybody on the link can send many. */
+  readonly #ignore = (why: string): void => {
+    if (this.#ignored.size >= MOST_IGNORED || this.#ignored.has(why)) return;
+    this.#ignored.add(why);
+    this.#parts.news({ do: 'ignored', why });
+  };
 
   #close(): void {
     this.#broadcasting?.[Symbol.dispose]();
@@ -142,5 +153,6 @@ export class Session implements Disposable {
     this.#broadcasting = undefined;
     this.#probing = undefined;
     this.#unicasting = undefined;
+    this.#ignored.clear();
   }
 }

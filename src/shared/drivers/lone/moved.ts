@@ -66,9 +66,10 @@ export function findDevice(
   if (marked !== undefined) return marked;
   const untouched = outside.links.get(dev);
   if (isLike(untouched)) return { ns: 'host', link: untouched };
-  // Its alias was changed in the sandbox.
-  const named = inside.links.get(ifName);
-  return isLike(named) ? { ns: 'sandbox', link: named } : undefined;
+  // Its alias was changed in the sandbox, and maybe its name.
+  const alike = [...inside.links.values()].filter(isLike);
+  const link = alike.find(({ name }) => name === ifName) ?? (alike.length === 1 ? alike[0] : undefined);
+  return link && { ns: 'sandbox', link };
 }
 
 /** The steps that give a device back, in order. Only `move` has to succeed: the host may have changed since. */
