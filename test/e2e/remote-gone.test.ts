@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { hostState, useTestHost } from '../support/e2e.ts';
-import { remoteCalls } from '../support/remote-calls.ts';
+import { REMOTE_IPAM, remoteCalls } from '../support/remote-calls.ts';
 import { buildSdkPlugin, type SdkPlugin, sdkMissing, startSdkPlugin } from '../support/sdk-plugin.ts';
 import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
@@ -65,6 +65,23 @@ describe('a Docker plugin that is gone for good', function () {
     assert.match(stderr, /network net: forgotten: network .* with 10\.77\.1\.0\/24/);
     assert.doesNotMatch(verb('doctor', '-o', 'json').stdout, /plugin-left/);
     assert.match(verb('network', 'rm', '--force', 'net').stderr, /network net: there is no network of this name/);
+  });
+
+  it('DEL succeeds for a bridge with its addresses, too', async () => {
+    const bridged = calls.with({
+      ...{ cniVersion: '1.1.0', name: 'bridged', type: 'isthmus', bridge: 'br0', isGateway: true },
+      ipam: REMOTE_IPAM,
+    });
+    host.run('ip', 'netns', 'add', 'two');
+    try {
+      bridged.call('ADD', 'two');
+      await uninstall();
+      bridged.call('DEL', 'two');
+      assert.doesNotMatch(links(), /br0/);
+      assert.match(verb('network', 'rm', '--force', 'bridged').stderr, /forgotten: endpoint .*plugin gpipam/);
+    } finally {
+      host.run('ip', 'netns', 'delete', 'two');
+    }
   });
 
   it('what DEL left is deleted once the plugin is there again', async () => {
