@@ -112,7 +112,7 @@ const MOMENTARY = [
 ];
 
 /** Lines that the kernel adds and deletes by itself, once duplicate address detection is over. */
-const ITSELF = /\bfe80:|\bff00::\/8|^anycast /;
+const ITSELF = /\bfe80:|\bff00::\/8|^anycast |^local [0-9a-f]*:\S* dev \S+ table local proto kernel/;
 
 /** Lines in order, without what changes from one moment to the next. */
 function stripMomentary(text: string): string {
