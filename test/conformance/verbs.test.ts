@@ -6,7 +6,7 @@ import { type PluginDir, pluginDir } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { pluginCommand } from '../support/docker-plugin.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
-import { netnsMissing } from '../support/netns.ts';
+import { netnsMissing, removeNetns } from '../support/netns.ts';
 import { canPing, ping } from '../support/ping.ts';
 import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
@@ -296,6 +296,22 @@ pod0        web       *:8080/tcp         10.88.0.2:80
     cni('DEL', conf, 1);
     assertSame(host.snapshot(), clean, 'the last pod');
     await verbs.refused(['network', 'rm', 'web'], 1, /network web: there is no network of this name or id/);
+  });
+
+  it('remove what is left of a container whose namespace is gone, and nothing of one that may be running', async () => {
+    const config = confOf('web', ['10.61.0.0/24'], { bridge: 'isthweb' });
+    cni('ADD', config, 0, [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }]);
+    const [one] = await verbs.json<readonly Endpoint[]>('endpoint', 'ls');
+    const { id } = one ?? assert.fail();
+    const running = host.snapshot();
+    for (const force of [[], ['--force']])
+      await verbs.refused(['endpoint', 'rm', ...force, id], 1, /its namespace \S+ is there, so that it may be running/);
+    assertSame(host.snapshot(), running, 'refused');
+    removeNetns(host.pod(0).name);
+    assert.equal(await verbs.ok('endpoint', 'rm', id), `${id}\n`);
+    await verbs.refused(['endpoint', 'rm', id], 1, /there is no container of this name or id/);
+    assert.deepEqual([await made(), await verbs.json('endpoint', 'ls')], [[], []]);
+    assert.doesNotMatch(host.ns.run('nft', 'list', 'ruleset') + host.ns.ip('link'), /8080|isthweb/);
   });
 
   it('keep a network that pods created, unchanged', async () => {

@@ -68,22 +68,28 @@ async function removeAll(core: CallCore, found: readonly Listed[], isForced: boo
 }
 
 /** Throws NetError `conflict` for a container that may be running. */
-function assertGone({ host, store }: CallCore, { attachment, progress, sandbox }: Endpoint, title: string): void {
+function assertGone(core: CallCore, part: Endpoint, title: string): void {
+  if (mayGo(core, part)) return;
+  if (part.attachment.camp === 'cnm')
+    throw inUse(title, 'Docker keeps it', 'Remove the container there: docker rm, docker network disconnect');
+  const hint = 'Remove the container in its runtime: crictl rmp, podman rm, ctr task rm';
+  throw inUse(title, `its namespace ${part.sandbox.path} is there, so that it may be running`, hint);
+}
+
+/** True for what no running container has. */
+function mayGo({ host, store }: CallCore, { attachment, progress, sandbox }: Endpoint): boolean {
   if (attachment.camp === 'cnm') {
     const row = listedEndpoint(store.notes, attachment);
-    if (row !== undefined && row.progress !== 'ready') return;
-    throw inUse(title, 'Docker keeps it', 'Remove the container there: docker rm, docker network disconnect');
+    return row !== undefined && row.progress !== 'ready';
   }
-  if (progress === 'intent' || sandbox.path === '') return;
+  if (progress === 'intent' || sandbox.path === '') return true;
   try {
     using ns = host.open(sandbox.path);
-    if (ns.id !== sandbox.id) return;
+    return ns.id !== sandbox.id;
   } catch (thrown) {
-    if (isNoNamespace(thrown)) return;
+    if (isNoNamespace(thrown)) return true;
     throw thrown;
   }
-  const hint = 'Remove the container in its runtime: crictl rmp, podman rm, ctr task rm';
-  throw inUse(title, `its namespace ${sandbox.path} is there, so that it may be running`, hint);
 }
 
 function inUse(title: string, what: string, hint: string): NetError {
@@ -115,15 +121,17 @@ async function attempt(
   { attachment, role, sandbox }: Endpoint,
   isForced: boolean,
 ): Promise<NetError[]> {
-  const row = attachment.camp === 'cnm' ? listedEndpoint(core.store.notes, attachment) : undefined;
-  if (row !== undefined) {
+  if (attachment.camp === 'cnm') {
     using _lock = await core.lock(attachmentKey(attachment));
+    const row = listedEndpoint(core.store.notes, attachment);
+    if (row === undefined || row.progress === 'ready') return [];
     const plugins = pluginHost({ env: process.env, stderr: writeStderr });
     return await removeListed({ ...core, plugins: () => Promise.resolve(plugins) }, row, isForced);
   }
-  const hurried = { orphans: 'none', isHurried: true } as const;
   return await deleteEndpoint(core, {
-    ...{ attachment, role, netns: sandbox.path, ...hurried },
+    ...{ attachment, role, netns: sandbox.path, orphans: 'none', isHurried: true },
     ...(isForced ? { isForced } : {}),
+    // An ADD that was under way may have ended.
+    when: (row) => row === undefined || mayGo(core, row),
   });
 }

@@ -79,7 +79,7 @@ export const ENDPOINT_RULES: readonly Rule[] = [
           level: 'warning',
           what: `its namespace ${part.sandbox.path} is gone, and no DEL has come`,
           why: 'It keeps its address and ports from others until the runtime calls DEL or GC',
-          cure: 'remove the container in its runtime (crictl rmp, podman rm, ctr task rm)',
+          cure: `remove the container in its runtime (crictl rmp, podman rm, ctr task rm); if that has forgotten it: isthmus endpoint rm ${part.attachment.containerId}`,
         })),
   },
   {
