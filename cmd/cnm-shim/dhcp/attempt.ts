@@ -9,6 +9,8 @@ import type { News } from './session.ts';
 export class Attempt {
   readonly #attachment: Attachment;
   readonly #met: string[] = [];
+  /** A server has answered, although nothing that helps. */
+  #isAnswered = false;
 
   constructor(attachment: Attachment) {
     this.#attachment = attachment;
@@ -20,7 +22,10 @@ export class Attempt {
   }
 
   heard(news: News): void {
-    if (news.do === 'ignored') this.met(`a server ${news.why}`);
+    if (news.do === 'ignored') {
+      this.#isAnswered = true;
+      this.met(`a server ${news.why}`);
+    }
     if (news.do === 'declined') this.met(`${news.mac} has ${formatAddr(news.address)} already`);
   }
 
@@ -29,7 +34,9 @@ export class Attempt {
     const { phase, offer, sent, refusals } = client;
     const met =
       refusals > 0 && this.#met.length === 0 ? ['the server refused the address that it had offered'] : this.#met;
-    const what = [UNANSWERED[phase](sent, offer && formatAddr(offer.lease.server)), ...met].join('; ');
+    const unanswered = UNANSWERED[phase](sent, offer && formatAddr(offer.lease.server));
+    const isUseless = phase === 'selecting' && this.#isAnswered;
+    const what = [isUseless ? 'no server has offered an address that can be used' : unanswered, ...met].join('; ');
     return this.#error(`${what} (within ${seconds} s, from ${mac})`);
   }
 
