@@ -2,6 +2,7 @@ import { CommanderError } from 'commander';
 import { CATALOG } from '../../src/shared/errors/catalog.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { Failures } from './cli/output.ts';
+import { outputFailure } from './cli/stdout.ts';
 import { makeProgram } from './program.ts';
 
 const SETTINGS = [
@@ -11,8 +12,16 @@ const SETTINGS = [
 /** Wrong usage. */
 const USAGE = 2;
 
-/** Runs one verb. Returns the exit code. */
+/** Runs one verb. Returns the exit code: that of a failure also if what the verb printed has not arrived. */
 async function main(): Promise<number> {
+  const code = await run();
+  const failure = outputFailure();
+  if (failure === undefined) return code;
+  console.error(`isthmus: ${failure.message}`);
+  return code === 0 ? CATALOG[failure.kind].exit : code;
+}
+
+async function run(): Promise<number> {
   unsetEmpty(SETTINGS);
   try {
     await makeProgram().parseAsync();

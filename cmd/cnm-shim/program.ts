@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { visible } from '../../src/shared/model/visible.ts';
+import { writeAll } from '../../src/shared/runtime/cni/respond.ts';
 import { PROGRAM_VERSION } from '../../src/shared/runtime/program-version.ts';
 import { addCheckPath } from './cli/check-path.ts';
 import { addCluster } from './cli/cluster.ts';
@@ -15,11 +16,14 @@ import { addPorts } from './cli/ports.ts';
 import { addSchema } from './cli/schema.ts';
 import { addReload, addServe } from './cli/serve.ts';
 import { addStatus } from './cli/status.ts';
+import { writeOut } from './cli/stdout.ts';
 import { addSupportBundle } from './cli/support-bundle.ts';
 import { addTopology } from './cli/topology.ts';
 import { addValidate } from './cli/validate.ts';
 import { Verb } from './cli/verb.ts';
 import { addVersion } from './cli/version.ts';
+
+const STDERR = 2;
 
 /** Returns the command line `isthmus` with all its verbs; nothing runs before it parses words. */
 export function makeProgram(): Command {
@@ -27,7 +31,10 @@ export function makeProgram(): Command {
     .description('One container-networking core for Kubernetes, podman and Docker.')
     .version(PROGRAM_VERSION, '--version', 'print the version')
     .exitOverride()
-    .configureOutput({ writeErr: (text) => process.stderr.write(text.split('\n').map(visible).join('\n')) })
+    .configureOutput({
+      writeOut: (text) => void writeOut(text),
+      writeErr: (text) => void writeAll(STDERR, text.split('\n').map(visible).join('\n')),
+    })
     .showHelpAfterError('Try --help.');
   addInstall(program);
   addServe(program);

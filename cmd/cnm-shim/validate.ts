@@ -5,8 +5,8 @@ import { type Validated, validate } from '../../src/shared/config/validate.ts';
 import { fault } from '../../src/shared/errors/fault.ts';
 import { visible } from '../../src/shared/model/visible.ts';
 import { pluginName } from '../../src/shared/runtime/cni/names.ts';
-import { writeAll } from '../../src/shared/runtime/cni/respond.ts';
 import { type OutputOptions, printJson } from './cli/output.ts';
+import { writeOut } from './cli/stdout.ts';
 
 /** The extensions that libcni reads. */
 const EXTENSIONS: readonly string[] = ['.conf', '.conflist', '.json'];
@@ -19,8 +19,7 @@ export function validateFiles(paths: readonly string[], { output, format = outpu
   const isValid = results.every(({ findings }) => findings.length === 0);
   if (format === 'json') printJson(results);
   else
-    writeAll(
-      1,
+    writeOut(
       results
         .flatMap(linesOf)
         .map((line) => `${visible(line)}\n`)

@@ -8,12 +8,12 @@ import { bare, containerEnd, type End, HOST } from '../../../src/shared/ops/path
 import { type Hop, type Question, questionText } from '../../../src/shared/ops/path/hops.ts';
 import { predict } from '../../../src/shared/ops/path/predict.ts';
 import { type ProbeReport, probePath } from '../../../src/shared/ops/path/probe.ts';
-import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { terminalWidth, wrap } from '../../../src/shared/ui/lines.ts';
 import { looking, openLook } from './look.ts';
 import { type DockerNames, dockerNames, ofContainer, titleOf, withName } from './names.ts';
 import { addOutput, type OutputOptions, printJson } from './output.ts';
 import { addStateDir, assertState, type StateOptions } from './state.ts';
+import { writeOut } from './stdout.ts';
 
 const EXAMPLES = `
 FROM and TO are containers (by their names in Docker, or the beginning of an id), addresses, or "host". Tells place by
@@ -71,7 +71,7 @@ export function addCheckPath(program: Command): void {
       const report = await looking('check-path', () => check(from, to, options));
       const { output, format = output } = options;
       if (format === 'json') printJson(report);
-      else writeAll(1, textOf(report));
+      else writeOut(textOf(report));
       process.exitCode = report.ok ? 0 : 1;
     });
 }

@@ -6,6 +6,7 @@ import { assertReplaceable, writeClusterFile } from '../../../src/shared/ops/clu
 import { openClusterStore } from '../../../src/shared/store/cluster/open.ts';
 import { assertUnderlay, storeOptions, underlayOf } from '../cluster-parts.ts';
 import { absolutePath, CLUSTER_FILE } from './state.ts';
+import { writeOut } from './stdout.ts';
 
 const EXAMPLES = `
 Writes the file of the cluster, after checking it as the daemon does. The daemon joins when it is started again; the first
@@ -72,7 +73,7 @@ export function addJoin(cluster: Command): void {
       await check(json, file);
       if (force !== true) assertReplaceable(file, options.name);
       writeClusterFile(file, json);
-      console.log(`${file} written. Restart the daemon: systemctl restart isthmus`);
+      writeOut(`${file} written. Restart the daemon: systemctl restart isthmus\n`);
     });
 }
 

@@ -7,6 +7,7 @@ import { assertUnused } from '../../../src/shared/ops/cluster.ts';
 import { type ClusterCalls, clusterCalls } from '../cluster-wire.ts';
 import { fileOption } from './cluster-join.ts';
 import { addStateDir, hasState, openState, runDirOption, type StateOptions } from './state.ts';
+import { writeOut } from './stdout.ts';
 
 const EXAMPLES = `
 Takes this host out of its cluster: deletes its keys, then the file of the cluster. Refused while an overlay network has
@@ -37,7 +38,7 @@ export function addLeave(cluster: Command): void {
       const left = force === true ? await forceLeave(calls, file) : await calls.leave();
       if (force === true) forgetCopy(stateDir);
       remove(left);
-      console.log(`${left} deleted. Restart the daemon: systemctl restart isthmus`);
+      writeOut(`${left} deleted. Restart the daemon: systemctl restart isthmus\n`);
     });
 }
 

@@ -5,6 +5,7 @@ import { addJoin } from './cluster-join.ts';
 import { addLeave } from './cluster-leave.ts';
 import { addOutput, type OutputOptions, printJson, printTable, type TableShape } from './output.ts';
 import { runDirOption } from './state.ts';
+import { writeOut } from './stdout.ts';
 
 const STATUS_EXAMPLES = `
 Tells whether this host is a member of its cluster, or why not; who else is, what is late, and what does not fit.
@@ -75,7 +76,7 @@ export function addCluster(program: Command): void {
     .addHelpText('after', FORGET_EXAMPLES)
     .action(async (host: string, { runDir }: RunOptions) => {
       const keys = await clusterCalls(runDir).forget(host);
-      console.log(`${host}: ${keys} keys deleted`);
+      writeOut(`${host}: ${keys} keys deleted\n`);
     });
 }
 
@@ -101,12 +102,12 @@ async function show({ output, format = output }: OutputOptions, info: ClusterInf
     [conflicts, CONFLICTS],
   ] as const)
     await printSection(rows, shape as TableShape<unknown>);
-  console.log(`\n${file}, host ${host.id}`);
+  writeOut(`\n${file}, host ${host.id}\n`);
 }
 
 /** An empty section is left out. */
 async function printSection(rows: readonly unknown[], shape: TableShape<unknown>): Promise<void> {
   if (rows.length === 0) return;
-  console.log();
+  writeOut('\n');
   await printTable(rows, shape);
 }

@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander';
-import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
+import { writeOut } from './stdout.ts';
 
 const EXAMPLES = `
 Prints a script for the shell. It asks isthmus for verbs, options, and the names of networks and containers.
@@ -25,15 +25,14 @@ export function addCompletion(program: Command): void {
     .summary('print completions for a shell')
     .addHelpText('after', EXAMPLES)
     .action((shell: Shell) => {
-      writeAll(1, SCRIPTS[shell]);
+      writeOut(SCRIPTS[shell]);
     });
   program
     .command(COMPLETE, { hidden: true })
     .argument('[words...]')
     .action(async (words: readonly string[]) => {
       const { complete } = await import('../complete.ts');
-      writeAll(
-        1,
+      writeOut(
         complete(program, words)
           .map((line) => `${line}\n`)
           .join(''),

@@ -11,7 +11,6 @@ import { probe } from '../../../src/shared/ops/doctor/probe.ts';
 import { diagnose, RULES, type Scope } from '../../../src/shared/ops/doctor/registry.ts';
 import { type Repaired, repair } from '../../../src/shared/ops/doctor/repair.ts';
 import { count } from '../../../src/shared/ops/doctor/rules/network.ts';
-import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { readCniFacts } from '../../../src/shared/runtime/configuration-files.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
 import { PROGRAM_VERSION } from '../../../src/shared/runtime/program-version.ts';
@@ -25,6 +24,7 @@ import { looking, openLook, scopeOf } from './look.ts';
 import { dockerNames } from './names.ts';
 import { addOutput, type OutputOptions, printJson } from './output.ts';
 import { addStateDir, assertState, hasState, runDirOption, type StateOptions } from './state.ts';
+import { writeOut } from './stdout.ts';
 
 const EXAMPLES = `
 Looks for causes of trouble, and changes nothing without --fix. Each finding has what is wrong, what it leads to, and
@@ -73,7 +73,7 @@ export function addDoctor(program: Command): void {
       const report = await looking('doctor', () => examine(name, options));
       const { output, format = output } = options;
       if (format === 'json') printJson(report);
-      else writeAll(1, textOf(report, options));
+      else writeOut(textOf(report, options));
       process.exitCode = report.ok ? 0 : 1;
     });
 }

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { visible, visibleJson } from '../../../src/shared/model/visible.ts';
-import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { formatSubject, type OperationEvent } from '../control/operations.ts';
 import { addFilter, addOutput, type Filters, type OutputOptions, passes, printJson } from './output.ts';
 import { runDirOption } from './state.ts';
+import { writeOut } from './stdout.ts';
 
 const EXAMPLES = `
 The daemon keeps its last 1,000 operations: CNI calls, calls of dockerd, and what it has restored by itself. A line has
@@ -34,8 +34,6 @@ const FILTERS: Filters<OperationEvent> = {
   endpoint: ({ subject }, value) => startsWith(subject.endpoint, value),
 };
 
-const STDOUT = 1;
-
 /** Adds the verb `events`, alias `logs`, to `program`. */
 export function addEvents(program: Command): void {
   const events = program.command('events').alias('logs').summary("show the daemon's last operations");
@@ -53,7 +51,7 @@ export function addEvents(program: Command): void {
       const line = format === 'json' ? (event: OperationEvent) => visibleJson(JSON.stringify(event)) : formatEvent;
       for await (const event of events) {
         // As `| head` does, the reader may leave while more come.
-        if (passes(event, filter, FILTERS) && !writeAll(STDOUT, `${line(event)}\n`)) return;
+        if (passes(event, filter, FILTERS) && !writeOut(`${line(event)}\n`)) return;
       }
     });
 }

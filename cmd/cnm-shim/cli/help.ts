@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
+import { writeOut } from './stdout.ts';
 import { wrapProse } from './verb.ts';
 
 /** Pages of `isthmus help` that are about no verb. */
@@ -30,7 +30,7 @@ export function addHelp(program: Command): void {
     .action((words: readonly string[]) => {
       const topic = topics.find((name) => name === words.join(' '));
       if (topic === undefined) pageOf(program, words).outputHelp();
-      else writeAll(1, wrapProse(TOPICS[topic as keyof typeof TOPICS], process.stdout.columns ?? 80));
+      else writeOut(wrapProse(TOPICS[topic as keyof typeof TOPICS], process.stdout.columns ?? 80));
     });
 }
 

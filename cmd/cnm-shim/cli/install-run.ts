@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import { visible } from '../../../src/shared/model/visible.ts';
 import { listEndpoints } from '../../../src/shared/ops/endpoints.ts';
-import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { type Prepared, prepareInstall, prepareUninstall, whileLocked } from '../install/install.ts';
 import { readPayload } from '../install/payload.ts';
 import type { Step } from '../install/plan.ts';
@@ -12,6 +11,7 @@ import { runCommand } from '../install/services.ts';
 import { dockerNames } from './names.ts';
 import { type OutputOptions, printJson } from './output.ts';
 import { hasState, openState } from './state.ts';
+import { writeOut } from './stdout.ts';
 
 interface RootOptions extends OutputOptions {
   readonly root: string;
@@ -28,7 +28,6 @@ export interface UninstallVerbOptions extends RootOptions {
 }
 
 const STATE_DIR = '/var/lib/isthmus';
-const STDOUT = 1;
 /** The last line of `--dry-run`. */
 const DRY_RUN = 'this was a dry run: nothing has been changed';
 
@@ -73,12 +72,12 @@ async function run(
   const isJson = format === 'json';
   const say: Say = (shown) => {
     steps.push(shown);
-    if (!isJson) writeAll(STDOUT, `${visible(lineOf(shown))}\n`);
+    if (!isJson) writeOut(`${visible(lineOf(shown))}\n`);
   };
   const perform = async (): Promise<void> => {
     const notes = await work(say);
     if (isJson) printJson({ root, dryRun: dryRun === true, steps, notes });
-    else for (const note of [...notes, ...(dryRun === true ? [DRY_RUN] : [])]) writeAll(STDOUT, `${visible(note)}\n`);
+    else for (const note of [...notes, ...(dryRun === true ? [DRY_RUN] : [])]) writeOut(`${visible(note)}\n`);
   };
   if (dryRun === true) await perform();
   else await whileLocked(root, perform);

@@ -21,6 +21,7 @@ import { NETWORK_KEYS, parseAddressPools, readOptions } from './network-options.
 import { type RemoteSpecOptions, remoteSpec } from './network-remote.ts';
 import { readSubnets } from './network-subnets.ts';
 import { addStateDir, collected, openOrCreateState, type StateOptions } from './state.ts';
+import { writeOut } from './stdout.ts';
 
 export const DRIVERS = ['bridge', 'null', 'remote'];
 
@@ -76,7 +77,7 @@ export function addCreate(network: Command): void {
         await assertNew(core, name);
         await make(core, name, options);
       }
-      console.log(name);
+      writeOut(`${name}\n`);
     });
 }
 

@@ -23,6 +23,7 @@ import {
   type TableShape,
 } from './output.ts';
 import { addStateDir, openState, runDirOption, type StateOptions } from './state.ts';
+import { writeOut } from './stdout.ts';
 
 const LS_EXAMPLES = `
 Examples:
@@ -162,16 +163,16 @@ async function show({ output, format = output }: OutputOptions, networks: readon
     return;
   }
   await printTable(networks, NETWORKS);
-  console.log();
+  writeOut('\n');
   await printTable(
     networks.flatMap(({ endpoints }) => endpoints),
     ENDPOINTS,
   );
   const overlays = networks.filter(({ overlay }) => overlay !== undefined);
   if (overlays.length === 0) return;
-  console.log();
+  writeOut('\n');
   await printTable(overlays, OVERLAYS);
-  console.log();
+  writeOut('\n');
   await printTable(
     overlays.flatMap(({ name, remote = [] }) => remote.map((one) => ({ ...one, name }))),
     REMOTE,

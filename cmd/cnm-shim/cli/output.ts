@@ -1,9 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
 import { visibleJson } from '../../../src/shared/model/visible.ts';
-import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { formatTable } from '../../../src/shared/ui/table.ts';
 import { collected } from './state.ts';
+import { writeOut } from './stdout.ts';
 
 const FORMATS = ['table', 'json'] as const;
 export type OutputFormat = (typeof FORMATS)[number];
@@ -36,8 +36,6 @@ export interface ListShape<T> extends TableShape<T> {
   /** The filters by key. */
   readonly filters: Filters<T>;
 }
-
-const STDOUT = 1;
 
 /** Adds `-o table` and `-o json` to the verb. */
 export function addOutput(command: Command, otherwise: OutputFormat = 'table'): Command {
@@ -79,7 +77,7 @@ function parseFilter(text: string, keys: readonly string[]): string {
 export async function printList<T>(options: ListOptions, all: readonly T[], shape: ListShape<T>): Promise<void> {
   const data = all.filter((item) => passes(item, options.filter ?? [], shape.filters));
   if (options.quiet !== true) await print(options, data, shape);
-  else writeAll(STDOUT, [...new Set(data.map(shape.name))].map((name) => `${name}\n`).join(''));
+  else writeOut([...new Set(data.map(shape.name))].map((name) => `${name}\n`).join(''));
 }
 
 /** As in docker: an item passes one filter of each key. */
@@ -108,11 +106,11 @@ export async function print<T>(
 
 /** Ends the text with one line break, like every text file. Returns false if the reader has closed the pipe. */
 export function printJson(data: unknown): boolean {
-  return writeAll(STDOUT, `${visibleJson(JSON.stringify(data, null, 2))}\n`);
+  return writeOut(`${visibleJson(JSON.stringify(data, null, 2))}\n`);
 }
 
 export async function printTable<T>(data: readonly T[], table: TableShape<T>): Promise<void> {
-  writeAll(STDOUT, await formatTable(table.headings, data.map(table.row)));
+  writeOut(await formatTable(table.headings, data.map(table.row)));
 }
 
 /** Several failures of one verb; each is a line. */
@@ -140,7 +138,7 @@ export async function printDone(
   for (const name of new Set(wanted)) {
     try {
       const failures = await work(name);
-      if (failures.length === 0) console.log(name);
+      if (failures.length === 0) writeOut(`${name}\n`);
       errors.push(...failures);
     } catch (thrown) {
       errors.push(asNetError(thrown, op));

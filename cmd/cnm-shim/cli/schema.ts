@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander';
-import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
+import { writeOut } from './stdout.ts';
 
 const EXAMPLES = `
 Prints a JSON Schema (draft-07) as one document. An editor checks and completes
@@ -25,6 +25,6 @@ export function addSchema(program: Command): void {
     .addHelpText('after', EXAMPLES)
     .action(async (name: (typeof NAMES)[number]) => {
       const { publishedSchema } = await import('../../../src/shared/config/published-schema.ts');
-      writeAll(1, `${JSON.stringify(publishedSchema(name), null, 2)}\n`);
+      writeOut(`${JSON.stringify(publishedSchema(name), null, 2)}\n`);
     });
 }

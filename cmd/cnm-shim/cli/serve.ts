@@ -18,6 +18,7 @@ import {
   runDirOption,
   type StateOptions,
 } from './state.ts';
+import { writeOut } from './stdout.ts';
 
 interface ServeOptions {
   readonly logLevel: LogLevel;
@@ -159,6 +160,6 @@ export function addReload(program: Command): void {
     .addHelpText('after', RELOAD_EXAMPLES)
     .action(async ({ stateDir }: StateOptions) => {
       assertState({ stateDir });
-      process.stdout.write(await reloadVerb({ ...process.env, ISTHMUS_STATE_DIR: stateDir }));
+      writeOut(await reloadVerb({ ...process.env, ISTHMUS_STATE_DIR: stateDir }));
     });
 }

@@ -5,7 +5,6 @@ import { networkTitle } from '../../../src/shared/model/attachment.ts';
 import { given } from '../../../src/shared/model/given.ts';
 import { readStatus } from '../../../src/shared/ops/status.ts';
 import type { EndpointCount, NetworkStatus, StatusInfo } from '../../../src/shared/ops/status-info.ts';
-import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { readCniFacts } from '../../../src/shared/runtime/configuration-files.ts';
 import { PROGRAM_VERSION } from '../../../src/shared/runtime/program-version.ts';
 import { formatPairs, terminalWidth, wrap } from '../../../src/shared/ui/lines.ts';
@@ -15,6 +14,7 @@ import { looking, openLook } from './look.ts';
 import { dockerNames, ownName } from './names.ts';
 import { addOutput, type OutputOptions, printJson } from './output.ts';
 import { addStateDir, runDirOption, type StateOptions } from './state.ts';
+import { writeOut } from './stdout.ts';
 
 const EXAMPLES = `
 Shows the daemon, the packet filter, the networks with their addresses, the endpoints, and the last errors.
@@ -99,8 +99,8 @@ const CLEAR = '\u001b[H\u001b[2J';
 async function show(info: Shown, { output, format = output, watch = false }: StatusOptions): Promise<boolean> {
   if (format === 'json') return printJson(info);
   const text = await textOf(info, terminalWidth());
-  if (!watch) return writeAll(1, text);
-  return writeAll(1, process.stdout.isTTY ? `${CLEAR}${text}` : `${text}\n`);
+  if (!watch) return writeOut(text);
+  return writeOut(process.stdout.isTTY ? `${CLEAR}${text}` : `${text}\n`);
 }
 
 async function textOf(info: Shown, width: number): Promise<string> {

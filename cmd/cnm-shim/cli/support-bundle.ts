@@ -5,6 +5,7 @@ import { asNetError, hasCode } from '../../../src/shared/errors/net-error.ts';
 import { visible } from '../../../src/shared/model/visible.ts';
 import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { absolutePath, addStateDir, CLUSTER_FILE, runDirOption } from './state.ts';
+import { writeOut } from './stdout.ts';
 
 const EXAMPLES = `
 Writes one tar, readable by its owner only: versions, state, packet filter, links, routes, configurations, logs, and the
@@ -25,8 +26,6 @@ interface BundleOptions {
   readonly cluster: string;
 }
 
-const STDOUT = 1;
-
 /** Adds the verb `support-bundle` to `program`. */
 export function addSupportBundle(program: Command): void {
   const bundle = program.command('support-bundle').summary('collect what a maintainer needs to find a fault');
@@ -43,17 +42,17 @@ export function addSupportBundle(program: Command): void {
     .addHelpText('after', EXAMPLES)
     .action(async ({ output = defaultName(), redact = false, stateDir, runDir, cluster }: BundleOptions) => {
       const { makeBundle } = await import('../bundle/bundle.ts');
-      const fd = output === '-' ? STDOUT : create(output);
+      const fd = output === '-' ? undefined : create(output);
       const confDir = process.env.ISTHMUS_CNI_CONF_DIR || '/etc/cni/net.d';
       const { tar, files, missing } = await makeBundle({ stateDir, runDir, confDir, cluster }, redact);
+      if (fd === undefined) return void writeOut(tar);
       const isWritten = writeAll(fd, tar);
-      if (output === '-') return;
       closeSync(fd);
       if (!isWritten) {
         rmSync(output);
         throw fault.io('support-bundle', `file ${output}`, 'it cannot be written', 'Free some space');
       }
-      console.log(`${visible(output)}: ${files} files, ${missing.length} not collected (README.txt in it says why)`);
+      writeOut(`${visible(output)}: ${files} files, ${missing.length} not collected (README.txt in it says why)\n`);
     });
 }
 

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
-import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { type Branch, formatTree } from '../../../src/shared/ui/tree.ts';
 import { reportTopology } from '../topology/describe.ts';
 import type { Listen, TopologyReport } from '../topology/report.ts';
 import { addOutput, type OutputOptions, printJson } from './output.ts';
 import { addStateDir, openState, type StateOptions } from './state.ts';
+import { writeOut } from './stdout.ts';
 
 const EXAMPLES = `
 Examples:
@@ -14,8 +14,6 @@ Examples:
   isthmus topology --web --listen 127.0.0.1:0
   isthmus topology -o json | jq -r '.networks[].endpoints[].problem // empty'
 `;
-
-const STDOUT = 1;
 
 interface Options extends OutputOptions, StateOptions {
   readonly web?: boolean;
@@ -40,7 +38,7 @@ export function addTopology(program: Command): void {
       await using core = openState(options);
       const report = await reportTopology(core);
       if ((options.format ?? options.output) === 'json') printJson(report);
-      else writeAll(STDOUT, formatTree(treeOf(report)));
+      else writeOut(formatTree(treeOf(report)));
     });
 }
 

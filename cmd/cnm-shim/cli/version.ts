@@ -4,10 +4,10 @@ import type { Command } from 'commander';
 import { SUPPORTED } from '../../../src/shared/config/versions.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import { given } from '../../../src/shared/model/given.ts';
-import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { REVISION as revision, PROGRAM_VERSION as version } from '../../../src/shared/runtime/program-version.ts';
 import { SCHEMA_VERSION } from '../../../src/shared/store/migrations.ts';
 import { addOutput, type OutputOptions, printJson } from './output.ts';
+import { writeOut } from './stdout.ts';
 
 const EXAMPLES = `
 Examples:
@@ -26,8 +26,8 @@ export function addVersion(program: Command): void {
     .option('--licenses', 'print the licences of this program and of everything inside the executables')
     .addHelpText('after', EXAMPLES)
     .action(({ output, format = output, licenses = false }: VersionOptions) => {
-      if (licenses) writeAll(1, licenceText());
-      else if (format === 'table') console.log(version);
+      if (licenses) writeOut(licenceText());
+      else if (format === 'table') writeOut(`${version}\n`);
       else
         printJson({ version, ...given({ revision }), cni: SUPPORTED, schema: SCHEMA_VERSION, node: process.version });
     });

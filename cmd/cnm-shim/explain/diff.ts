@@ -1,10 +1,10 @@
 import type { LinuxHost } from '../../../src/shared/host/linux-host.ts';
-import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { type Compared, compareOps } from '../../../src/shared/runtime/explain/compare.ts';
 import type { PlannedStep } from '../../../src/shared/runtime/explain/dry-run.ts';
 import { type ExplainedStep, renderSteps } from '../../../src/shared/runtime/explain/script.ts';
 import { Firewallers } from '../../../src/shared/runtime/make-core.ts';
 import { printJson } from '../cli/output.ts';
+import { writeOut } from '../cli/stdout.ts';
 import { sandboxName } from './names.ts';
 import type { Explained, ExplainOptions } from './options.ts';
 import { openSandbox } from './sandbox.ts';
@@ -36,7 +36,7 @@ export async function printDiff(
   const steps = renderSteps(planned, sandboxName(netns)).map((step, i) => ({ ...step, ...compared[i] }));
   const isMissing = compared.some(({ state }) => state === 'missing' || state === 'different');
   if (output === 'json') printJson({ what: head, notes, namespace: netns, isComplete: !isMissing, steps });
-  else writeAll(1, [...[...head, ...notes].map((text) => `# ${text}\n`), ...steps.map(formatStep)].join(''));
+  else writeOut([...[...head, ...notes].map((text) => `# ${text}\n`), ...steps.map(formatStep)].join(''));
   return isMissing ? 1 : 0;
 }
 

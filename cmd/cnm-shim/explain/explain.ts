@@ -8,12 +8,12 @@ import { type LinuxHost, openLinuxHost } from '../../../src/shared/host/linux-ho
 import { parseAddr } from '../../../src/shared/model/addr.ts';
 import { given } from '../../../src/shared/model/given.ts';
 import { parsePrefix } from '../../../src/shared/model/prefix.ts';
-import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { configuredNetworks } from '../../../src/shared/runtime/configured-network.ts';
 import { explainList } from '../../../src/shared/runtime/explain/chain.ts';
 import { dryRun } from '../../../src/shared/runtime/explain/dry-run.ts';
 import { formatScript, renderSteps } from '../../../src/shared/runtime/explain/script.ts';
 import { printJson } from '../cli/output.ts';
+import { writeOut } from '../cli/stdout.ts';
 import { printDiff } from './diff.ts';
 import { explainDocker } from './docker.ts';
 import { sandboxName } from './names.ts';
@@ -120,5 +120,5 @@ function print({ run, netns, head, notes }: Explained, output: ExplainOptions['o
   }
   const usesSandbox = run.steps.some(({ op }) => JSON.stringify(op).includes('"sandbox"'));
   const nothing = steps.length === 0 && notes.length === 0 ? ['Nothing has to be done.'] : [];
-  writeAll(1, formatScript(steps, [...head, ...notes, ...nothing], usesSandbox ? name : undefined));
+  writeOut(formatScript(steps, [...head, ...notes, ...nothing], usesSandbox ? name : undefined));
 }

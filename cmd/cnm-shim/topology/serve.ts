@@ -5,6 +5,7 @@ import { getRawAsset, isSea } from 'node:sea';
 import { brotliDecompressSync } from 'node:zlib';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import { openState, type StateOptions } from '../cli/state.ts';
+import { writeOut } from '../cli/stdout.ts';
 import { reportTopology } from './describe.ts';
 import { Feed } from './feed.ts';
 import type { Listen } from './report.ts';
@@ -39,7 +40,7 @@ export async function servePage(options: ServeOptions): Promise<void> {
   await listen(server, options.listen);
   const { port } = server.address() as AddressInfo;
   const named = host.includes(':') ? `[${host}]` : host;
-  console.log(`http://${named}:${port}/${token === undefined ? '' : `?token=${token}`}`);
+  writeOut(`http://${named}:${port}/${token === undefined ? '' : `?token=${token}`}\n`);
   await ended;
   server.close();
   server.closeAllConnections();

@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import type { CniVersion } from '../../config/versions.ts';
-import type { NetError } from '../../errors/net-error.ts';
+import { hasCode, type NetError } from '../../errors/net-error.ts';
 import { visibleJson } from '../../model/visible.ts';
 import { pause } from '../pause.ts';
 
@@ -22,15 +22,18 @@ const NOT_YET = ['EAGAIN', 'EINTR', 'ENOBUFS'];
 
 /**
  * Writes the whole text, also to a non-blocking pipe. Stops without an error, and returns false, if the reader has
- * closed the pipe.
+ * closed the pipe, or the kernel refuses the text: a full disk. The latter calls `failed`.
  */
-export function writeAll(fd: number, text: string | Uint8Array): boolean {
+export function writeAll(fd: number, text: string | Uint8Array, failed: (cause: Error) => void = () => {}): boolean {
   let rest = Buffer.from(text);
   while (rest.length > 0) {
     try {
       rest = rest.subarray(writeSync(fd, rest));
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && NOT_YET.includes(String(error.code)))) return false;
+      if (!hasCode(error, NOT_YET)) {
+        if (error instanceof Error && !hasCode(error, ['EPIPE'])) failed(error);
+        return false;
+      }
       pause(1);
     }
   }
