@@ -1,5 +1,16 @@
 import { strict as assert } from 'node:assert';
-import { chmodSync, chownSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -333,6 +344,51 @@ describe('doctor on a real host', function () {
     assert.ok((await site.rules()).includes('state-set-aside'));
   });
 
+  it('and status and check-path leave a state of which some pages are broken', async () => {
+    site.attach('c1');
+    const db = new DatabaseSync(state());
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    const roots = db.prepare("SELECT rootpage FROM sqlite_master WHERE name IN ('networks', 'endpoints')").all();
+    const size = Number(db.prepare('PRAGMA page_size').get()?.page_size);
+    db.close();
+    const file = openSync(state(), 'r+');
+    for (const { rootpage } of roots) writeSync(file, Buffer.alloc(size, 0xff), 0, size, (Number(rootpage) - 1) * size);
+    closeSync(file);
+    const before = readFileSync(state());
+    assert.deepEqual(await site.rules(), ['state-broken']);
+    const status = await site.verb('status');
+    assert.deepEqual([status.code, status.stderr], [1, '']);
+    assert.match(status.stdout, /! state\.db cannot be read: /);
+    const path = await site.verb('check-path', 'c1', 'host');
+    assert.deepEqual([path.code, path.stdout], [1, '']);
+    assert.match(path.stderr, /^isthmus: store\.read file \S+state\.db: it is broken \([^\n]*\n$/);
+    assert.deepEqual(readFileSync(state()), before);
+  });
+
+  it('finds a state on a read-only file system, which all that only look can read', async () => {
+    site.attach('c1');
+    const { stateDir } = site.serve;
+    execFileSync('mount', ['--bind', stateDir, stateDir]);
+    try {
+      execFileSync('mount', ['-o', 'remount,ro,bind', stateDir]);
+      const { findings } = await site.doctor();
+      assert.deepEqual(
+        findings.map(({ rule, what }) => `${rule}: ${what}`),
+        ['state-unusable: its file system is mounted read-only'],
+      );
+      assert.match(
+        (await site.verb('status')).stdout,
+        /web +bridge [\s\S]*! state \S+: its file system is mounted read-only/,
+      );
+      for (const verb of ['network ls', 'endpoint ls', 'ports', 'topology', 'check-path c1 host']) {
+        const { code, stderr } = await site.verb(...verb.split(' '));
+        assert.deepEqual([code, stderr], [0, ''], verb);
+      }
+    } finally {
+      execFileSync('umount', [stateDir]);
+    }
+  });
+
   it('finds a state of another boot, and of another host', async () => {
     site.attach('c1');
     const db = new DatabaseSync(state());
@@ -372,7 +428,6 @@ describe('doctor on a real host', function () {
 
   it('finds a socket of another program where the daemon should be', async () => {
     site.attach('c1');
-    const { execFileSync } = await import('node:child_process');
     execFileSync('mkdir', ['-m', '700', site.serve.runDir]);
     const server = createServer((connection) => connection.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n'));
     await new Promise<void>((done) => server.listen(join(site.serve.runDir, 'control.sock'), done));

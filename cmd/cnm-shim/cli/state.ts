@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { fault } from '../../../src/shared/errors/fault.ts';
@@ -35,7 +35,9 @@ export function openState(options: StateOptions): CallCore {
   assertState(options);
   const core = openOrCreateState(options);
   const { broken } = inspectState(options.stateDir, core.host.identity);
-  if (broken !== undefined)
+  // Anything else at its path is refused.
+  const isFile = lstatSync(join(options.stateDir, 'state.db'), { throwIfNoEntry: false })?.isFile() === true;
+  if (broken !== undefined && isFile)
     console.error(
       `isthmus: ${options.stateDir}/state.db is set aside, and a new one takes its place: ${visible(broken)}`,
     );

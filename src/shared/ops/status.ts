@@ -32,7 +32,7 @@ export interface StatusQuestion {
 
 /** Reads the status. Changes nothing, also where the state is broken. */
 export async function readStatus(core: Core, { version, stateDir, control }: StatusQuestion): Promise<StatusInfo> {
-  const { exists, ...inspected } = inspectState(stateDir, core.host.identity);
+  const { exists, ...inspected } = inspectState(stateDir, core.host.identity, { whole: true });
   const obstacle = obstacleOf(core, { exists, ...inspected });
   const isReadable = exists && obstacle === undefined;
   const [rows, parts] = isReadable
@@ -45,6 +45,7 @@ export async function readStatus(core: Core, { version, stateDir, control }: Sta
   const problems = [
     ...daemonProblems(control, version, isDockerUsed),
     ...(obstacle === undefined ? [] : [obstacle]),
+    ...(inspected.unwritable === undefined ? [] : [`state ${stateDir}: ${inspected.unwritable}`]),
     ...forwardingProblems(core, rows),
     ...networks.flatMap(networkProblems),
     ...filters.flatMap(({ info, problem }) => filterProblems(info, problem)),

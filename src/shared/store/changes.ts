@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { fault } from '../errors/fault.ts';
+import { hasCode, type NetError } from '../errors/net-error.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { digest } from '../model/attachment.ts';
 import type { LocalStore } from './store.ts';
@@ -62,7 +63,7 @@ export function changeCount(stateDir: string, identity: Pick<HostIdentity, 'host
     return place;
   };
   return {
-    read: () => file.use((fd) => (readSync(fd, bytes, 0, SIZE, at()) === SIZE ? bytes.readDoubleLE() : 0)) || 0,
+    read: () => file.look((fd) => (readSync(fd, bytes, 0, SIZE, at()) === SIZE ? bytes.readDoubleLE() : 0)) || 0,
     write: (count) => {
       bytes.writeDoubleLE(count);
       file.use((fd) => writeSync(fd, bytes, 0, SIZE, at()));
@@ -92,10 +93,39 @@ class CountFile {
     try {
       return work(this.#current());
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      const what = 'it cannot be read or written';
-      throw fault.state('store', `file ${this.#path}`, what, undefined, { reason, cause });
+      throw this.#failure(cause);
     }
+  }
+
+  /** The same for a read, also where the file system is mounted read-only. Undefined if there is no file then. */
+  look<T>(work: (fd: number) => T): T | undefined {
+    try {
+      return work(this.#current());
+    } catch (cause) {
+      if (!hasCode(cause, ['EROFS'])) throw this.#failure(cause);
+    }
+    try {
+      return this.#onReadOnly(work);
+    } catch (cause) {
+      if (hasCode(cause, ['ENOENT'])) return undefined;
+      throw this.#failure(cause);
+    }
+  }
+
+  /** Keeps nothing open: the file system may be mounted writable again. */
+  #onReadOnly<T>(work: (fd: number) => T): T {
+    const fd = openSync(this.#path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      return work(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #failure(cause: unknown): NetError {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const what = 'it cannot be read or written';
+    return fault.state('store', `file ${this.#path}`, what, undefined, { reason, cause });
   }
 
   close(): void {

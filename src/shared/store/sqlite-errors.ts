@@ -86,6 +86,13 @@ function failure(
   return new NetError({ kind, op, subject: `directory ${stateDir}`, what, reason, cause, ...(hint ? { hint } : {}) });
 }
 
+/** NetError for a broken state file that stays where it is. */
+export function brokenState(cause: unknown, op: string, stateDir: string): NetError {
+  const reason = cause instanceof Error ? cause.message : '';
+  const hint = 'isthmus doctor tells what becomes of it';
+  return fault.state(op, `file ${stateDir}/state.db`, 'it is broken', hint, { reason, cause });
+}
+
 /** NetError for a state file that a later version of this program wrote. */
 export function newerSchema(stateDir: string, version: number): NetError {
   return fault.newerSchema(

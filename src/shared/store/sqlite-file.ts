@@ -15,6 +15,8 @@ export interface FileOptions {
   readonly logPages: number;
   /** How to wait for another process that creates the file or sets it aside. Absent if the thread must not block. */
   readonly pause?: Pause;
+  /** True: throws where a file is missing or broken, instead of creating one or setting it aside. Default: false. */
+  readonly keeps?: boolean;
 }
 
 export type SqlRow = Readonly<Record<string, SQLOutputValue>>;
@@ -191,14 +193,14 @@ interface Opened {
 /** A broken file takes two rounds, and other processes may add some. The bound is for a disk that breaks every file. */
 function openCurrent(stateDir: string, path: string, options: FileOptions): Opened {
   for (let attempt = 1; ; attempt++) {
-    if (inodeOf(path) === undefined) createFile(stateDir, blocking(options));
+    if (inodeOf(path) === undefined && options.keeps !== true) createFile(stateDir, blocking(options));
     const inode = inodeOf(path);
     try {
       const db = openExisting(stateDir, path, options);
       if (inode !== undefined) return { db, inode };
       db.close();
     } catch (error) {
-      if (attempt === 5) throw error;
+      if (attempt === 5 || options.keeps === true) throw error;
       if (isBroken(error) && inode !== undefined) setAside(stateDir, inode, blocking(options));
       else if (!isCantOpen(error) || inodeOf(path) !== undefined) throw error;
     }

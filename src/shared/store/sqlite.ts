@@ -9,7 +9,7 @@ import { SqliteClusterKeys } from './sqlite-cluster-keys.ts';
 import type { Context } from './sqlite-context.ts';
 import { SqliteDockerNetworks, SqlitePools } from './sqlite-docker.ts';
 import { SqliteEndpoints } from './sqlite-endpoints.ts';
-import { diskError, isBroken, storeError } from './sqlite-errors.ts';
+import { brokenState, diskError, isBroken, storeError } from './sqlite-errors.ts';
 import { SqliteFile } from './sqlite-file.ts';
 import { SqliteLeases } from './sqlite-leases.ts';
 import { SqliteNetworks } from './sqlite-networks.ts';
@@ -46,6 +46,11 @@ export interface SqliteStoreOptions {
    * thrown instead.
    */
   readonly pause?: Pause;
+  /**
+   * True: leaves the file as it is. A missing or broken one throws NetError `state` instead of being created or set
+   * aside. Default: false.
+   */
+  readonly keeps?: boolean;
 }
 
 /**
@@ -59,11 +64,14 @@ export function openSqliteStore({
   waitMs = 30_000,
   logPages = 256,
   pause,
+  keeps = false,
 }: SqliteStoreOptions): LocalStore {
   ensureStateDir(stateDir);
   try {
-    return new SqliteStore(stateDir, identity, new SqliteFile(stateDir, { waitMs, logPages, ...given({ pause }) }));
+    const file = new SqliteFile(stateDir, { waitMs, logPages, keeps, ...given({ pause }) });
+    return new SqliteStore(stateDir, identity, file, keeps);
   } catch (error) {
+    if (keeps && isBroken(error)) throw brokenState(error, 'store.open', stateDir);
     throw diskError(error, 'store.open', stateDir);
   }
 }
@@ -80,11 +88,13 @@ class SqliteStore implements LocalStore {
   readonly #stateDir: string;
   readonly #file: SqliteFile;
   readonly #boots: Boots;
+  readonly #keeps: boolean;
   #depth = 0;
   #durable = false;
 
-  constructor(stateDir: string, identity: HostIdentity, file: SqliteFile) {
+  constructor(stateDir: string, identity: HostIdentity, file: SqliteFile, keeps: boolean) {
     this.#stateDir = stateDir;
+    this.#keeps = keeps;
     this.#file = file;
     this.#boots = new Boots(file, identity);
     const current = (): number => this.#boots.current();
@@ -166,7 +176,7 @@ class SqliteStore implements LocalStore {
     } catch (error) {
       const origin = error instanceof NetError ? error.cause : error;
       if (this.#depth > 0 || !isBroken(origin)) throw storeError(error, op, this.#stateDir);
-      throw this.#replace(op, origin);
+      throw this.#keeps ? brokenState(origin, op, this.#stateDir) : this.#replace(op, origin);
     }
   }
 

@@ -40,7 +40,7 @@ export interface Facts {
 
 export interface StateFacts extends StateInspection {
   readonly dir: string;
-  /** Why it cannot be opened, although it is whole. */
+  /** Why it cannot be opened or written, although it is whole. */
   readonly unusable?: string;
   /** True if the records do not agree with this boot yet. */
   readonly behind: boolean;

@@ -42,7 +42,7 @@ export interface Surroundings {
 export async function observe(core: Core, around: Surroundings): Promise<Facts> {
   const { host } = core;
   const { version, stateDir, runDir, paths, cni, control, docker, root = '/', now = Date.now() } = around;
-  const inspected = inspectState(stateDir, host.identity);
+  const inspected = inspectState(stateDir, host.identity, { whole: true });
   const { records, unusable } = await openRecords(core, inspected);
   const isReadable = records !== undefined;
   const { networks: rows = [], endpoints = [] } = records ?? {};
@@ -91,9 +91,9 @@ async function openRecords(core: Core, inspected: StateInspection): Promise<Open
   const { exists, broken, newerSchema } = inspected;
   if (!exists || broken !== undefined || newerSchema !== undefined) return {};
   try {
-    return { records: await readRecords(core.store, inspected) };
+    return { records: await readRecords(core.store, inspected), ...given({ unusable: inspected.unwritable }) };
   } catch (thrown) {
-    return { unusable: asNetError(thrown, 'doctor').message };
+    return { unusable: inspected.unwritable ?? asNetError(thrown, 'doctor').message };
   }
 }
 
