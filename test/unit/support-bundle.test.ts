@@ -7,6 +7,8 @@ import { type Addr, BITS, formatAddr, parseAddr } from '../../src/shared/model/a
 
 const KEY = new Uint8Array(32).fill(9);
 
+const hexOf = ({ value }: Addr): string => value.toString(16).padStart(32, '0');
+
 function addr(text: string): Addr {
   const found = parseAddr(text);
   assert.ok(found !== undefined, text);
@@ -131,6 +133,8 @@ describe('names in a redacted support bundle', () => {
     const made = new Redactor(KEY);
     made.learnFrom({ network: 'alpha', plugins: [{ bridge: 'br-beta' }], Labels: { 'com.gamma/team': 'delta' } });
     made.learnFromText('level=info network=epsilon container="zeta" dev eta0 https://theta.example:2379/ name of');
+    made.learnFromText('{"name": "iota", "bridge": "br-kappa",\n broken log="{\\"network\\":\\"lambda\\"}"');
+    assert.doesNotMatch(made.text('iota br-kappa lambda'), /iota|kappa|lambda/);
     const text = made.text('alpha br-beta com.gamma/team delta epsilon zeta eta0 theta.example of');
     assert.doesNotMatch(text, /alpha|beta|gamma|delta|epsilon|zeta|eta0|theta/);
     assert.match(text, / of$/);
@@ -142,6 +146,19 @@ describe('names in a redacted support bundle', () => {
       '8000.52:54:00:12:34:56 inet 10.1.2.3/24 brd 10.1.2.255 fd66:1::53#53 [fd66:1::53]:80 10.1.2.3:80 10.1.2.3-10.1.2.9',
     );
     for (const address of ['52:54:00:12:34:56', '10.1.2.', 'fd66:1::53']) assert.ok(!text.includes(address), text);
+    const bytes = made.text(
+      '"veth0" . 0xfd660001000000000000000000000053, 0x64ff9b00000000000000000a010203, & 0xffffffffffffffff0000000000000000, mark 0x00004000',
+    );
+    assert.doesNotMatch(bytes, /fd6600010{10}|0a010203|0a010203/);
+    assert.match(bytes, /& 0xffffffffffffffff0000000000000000, mark 0x00004000$/);
+    const same = made.text('fd66:1::53');
+    assert.ok(bytes.includes(`0x${hexOf(addr(same))}`), `${bytes} ${same}`);
+    const logged = made.text('OUT= MAC=52:54:00:12:34:56:0a:58:0a:4d:00:02:08:00 SRC=10.1.2.3 DST=10.1.2.9 LEN=60');
+    for (const part of ['52:54:00', '12:34:56', '0a:58:0a', '4d:00:02']) assert.ok(!logged.includes(part), logged);
+    assert.match(logged, /MAC=(?:[0-9a-f]{2}:){12}08:00 SRC=/);
+    assert.ok(logged.includes(`:${made.text('0a:58:0a:4d:00:02')}:08:00`), logged);
+    const infiniband = 'link/infiniband 80:00:02:08:fe:80:00:00:00:00:00:00:f4:52:14:03:00:1d:7a:91 brd';
+    assert.ok(!made.text(infiniband).includes('f4:52:14'), made.text(infiniband));
     const [, found = ''] = /inet (\S+)\/24/.exec(text) ?? [];
     assert.ok(text.includes(` ${found}:80 `) && text.includes(` ${found}-`), text);
   });

@@ -28,7 +28,12 @@ const PUBLIC = new Set(
 );
 const KERNEL_LINK = /^(?:eth|wlan)\d{1,3}$/;
 
-const MAC = '(?<![0-9A-Fa-f:])[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}(?![0-9A-Fa-f:])';
+/** Six bytes; 14 in the kernel's log of a packet, which are two addresses and a type; 20 of InfiniBand. */
+const MAC = '(?<![0-9A-Fa-f:])[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5,}(?![0-9A-Fa-f:])';
+const MAC_TEXT = 17;
+const HEADER_TEXT = 41;
+/** An IPv6 address as nft prints the bytes of a packet. */
+const V6_BYTES = /(?<![\w])0x([0-9a-f]{25,32})(?![\w])/gi;
 const V6 =
   '(?<![\\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{1,4}|\\d+(?:\\.\\d+){3})?(?![\\w:])(?:/\\d{1,3}(?!\\d))?';
 const V4 = '(?<![\\w.])\\d{1,3}(?:\\.\\d{1,3}){3}(?![\\w]|\\.\\d)(?:/\\d{1,2}(?!\\d))?';
@@ -41,6 +46,8 @@ const ID = /^[0-9a-f]{12,}$/;
 const ID_SHOWN = 12;
 /** A key and its value, as logs and programs print them. */
 const NAMED = /(?<![\w-])([a-z_]{2,16})([= ])(?:"([^"\n]*)"|([^\s",;]+))/gi;
+/** `"key": "value"`, also where the quotes are escaped. */
+const QUOTED = /\\*"([A-Za-z_]{2,16})\\*"\s*:\s*\\*"([^"\\\n]*)\\*"/g;
 /** What programs print of names. */
 const PLAIN_NAME = /^[\p{L}\p{N}/][\p{L}\p{N}_.@+/-]*$/u;
 /** Names that no word of the pattern above is. */
@@ -97,6 +104,11 @@ export class Redactor {
       const isName = sign === '=' || quoted !== undefined || kind === 'link';
       if (kind !== undefined && isName && PLAIN_NAME.test(plain)) this.#learnText(plain, kind);
     }
+    // A configuration that does not parse, and JSON within a line of a log.
+    for (const [, key = '', name = ''] of text.matchAll(QUOTED)) {
+      const kind = KEYS[plainKey(key)];
+      if (kind !== undefined) this.#learnText(name, kind);
+    }
     for (const [, host = ''] of text.matchAll(/\b[a-z][a-z0-9+.-]*:\/\/(?:[^\s/@"']*@)?([A-Za-z][\w.-]*)/g))
       this.learn(host, 'host');
   }
@@ -107,7 +119,8 @@ export class Redactor {
     for (const [name, other] of [...this.#odd].sort(([a], [b]) => b.length - a.length))
       rest = rest.replaceAll(name, other);
     // A bridge id has one after a dot: 8000.52:54:00:12:34:56.
-    rest = rest.replace(new RegExp(MAC, 'g'), (mac) => this.#addresses.mapMac(mac));
+    rest = rest.replace(new RegExp(MAC, 'g'), (mac) => this.#mac(mac));
+    rest = rest.replace(V6_BYTES, (_, digits: string) => `0x${this.#bytes(digits)}`);
     return rest.replace(PARTS, (whole, ...found) => {
       const { mac, v6, v4, uuid } = found.at(-1) as Readonly<Record<string, string | undefined>>;
       if (mac !== undefined) return mac;
@@ -123,6 +136,19 @@ export class Redactor {
       const name = part.startsWith('/') ? (part.split('/').at(-1) ?? '') : part;
       if (mapText(this.#addresses, name.replace(/\/\d+$/, '')) === undefined) this.learn(name, kind);
     }
+  }
+
+  #mac(text: string): string {
+    if (text.length !== HEADER_TEXT) return this.#addresses.mapMac(text);
+    const [to, from, type] = [text.slice(0, MAC_TEXT), text.slice(MAC_TEXT + 1, 2 * MAC_TEXT + 1), text.slice(-5)];
+    return `${this.#addresses.mapMac(to)}:${this.#addresses.mapMac(from)}:${type}`;
+  }
+
+  /** nft leaves out zeros at the beginning. A mask is not an address. */
+  #bytes(digits: string): string {
+    if (/^f*[8ce]?0*$/i.test(digits)) return digits;
+    const { value } = this.#addresses.map({ family: 6, value: BigInt(`0x${digits}`) });
+    return value.toString(16).padStart(digits.length, '0');
   }
 
   #address(text: string): string | undefined {
