@@ -182,6 +182,41 @@ describe('isthmus explain', function () {
     await verbsOf(host).refused(['explain', '--docker', 'network create app'], 2, /driver of Docker's own.*-d isthmus/);
   });
 
+  it('has no line that a name or a value has begun', async () => {
+    const host = newHost();
+    using directory = makeTempDir();
+    const evil = 'x\nEVIL;`EVIL`$(EVIL)\nEND\nEVIL';
+    const written = (name: string, ...more: readonly object[]): string => {
+      const first = {
+        type: 'isthmus',
+        bridge: "b'$(a)`;",
+        isGateway: true,
+        ipMasq: true,
+        ipam: { subnet: '10.9.0.0/24' },
+      };
+      const file = join(directory.path, `${name}.conflist`);
+      writeFileSync(file, JSON.stringify({ cniVersion: '1.0.0', name: 'web', plugins: [first, ...more] }));
+      return file;
+    };
+    const create = 'network create -d isthmus';
+    for (const words of [
+      [written('bridge')],
+      [written('type', { type: evil })],
+      [written('zone', { type: 'firewall', backend: 'firewalld', firewalldZone: evil })],
+      [written('netns'), '--netns', `/run/netns/${evil}`],
+      ['--docker', `${create} "${evil}"`],
+      ['--docker', `${create} app`, '--container', evil],
+      [written('diff'), '--diff', '--container', evil],
+      [written('diff2', { type: evil }), '--diff'],
+    ]) {
+      const { stdout, stderr } = await verbsOf(host).run('explain', ...words);
+      // Where a runtime would refuse the value, explain does so too, in one line.
+      assert.match(stderr, /^(isthmus: [^\n]*\n)?$/);
+      assert.ok(stdout !== '' || stderr !== '', words.join(' '));
+      assert.doesNotMatch(stdout.replaceAll(/'[^']*'/g, ''), /^EVIL|^END\nEVIL/m, words.join(' '));
+    }
+  });
+
   for (const [title, words, code, why] of [
     ['a file that is not there', ['/nonexistent'], 1, /cannot be read \(ENOENT/],
     [

@@ -1,4 +1,5 @@
 import type { LinuxHost } from '../../../src/shared/host/linux-host.ts';
+import { comment } from '../../../src/shared/host/render-words.ts';
 import { type Compared, compareOps } from '../../../src/shared/runtime/explain/compare.ts';
 import type { PlannedStep } from '../../../src/shared/runtime/explain/dry-run.ts';
 import { type ExplainedStep, renderSteps } from '../../../src/shared/runtime/explain/script.ts';
@@ -36,14 +37,14 @@ export async function printDiff(
   const steps = renderSteps(planned, sandboxName(netns)).map((step, i) => ({ ...step, ...compared[i] }));
   const isMissing = compared.some(({ state }) => state === 'missing' || state === 'different');
   if (output === 'json') printJson({ what: head, notes, namespace: netns, isComplete: !isMissing, steps });
-  else writeOut([...[...head, ...notes].map((text) => `# ${text}\n`), ...steps.map(formatStep)].join(''));
+  else writeOut([...[...head, ...notes].map((text) => `${comment(text)}\n`), ...steps.map(formatStep)].join(''));
   return isMissing ? 1 : 0;
 }
 
 function formatStep({ commands, state = 'passing', why }: ExplainedStep & Partial<Compared>): string {
   // The rules of a table are many, and there or not as one.
   const shown = commands.map((text) => text.replace(/\n.*$/s, ' …'));
-  const lines = why === undefined ? shown : [...shown, `#   ${why}`];
+  const lines = why === undefined ? shown : [...shown, comment(`  ${why}`)];
   return lines.map((text) => `${SIGNS[state]}${text}\n`).join('');
 }
 

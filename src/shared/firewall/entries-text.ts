@@ -1,7 +1,7 @@
 import { FIREWALL_TABLE } from '../host/firewall-elements.ts';
 import { firewallLines, guardLines } from '../host/firewall-text.ts';
 import { BRIDGE_TABLE } from '../host/guard-elements.ts';
-import { line } from '../host/render-words.ts';
+import { comment, line } from '../host/render-words.ts';
 import type { Family } from '../model/addr.ts';
 import { entryKey, type FirewallBackend, type FirewallEntry, isBridgeEntry } from '../model/firewall.ts';
 import { BRIDGE_TABLE_TEXT } from './bridge-table-text.ts';
@@ -31,7 +31,7 @@ export class EntriesText {
   /** Returns the commands, and as comments what is not written: accept rules in chains of others. */
   add(backend: FirewallBackend, entries: readonly FirewallEntry[]): string[] {
     const written = entries.filter(({ kind }) => !DEPENDENT.includes(kind));
-    const others = entries.filter(({ kind }) => DEPENDENT.includes(kind)).map((entry) => `# ${dependent(entry)}`);
+    const others = entries.filter(({ kind }) => DEPENDENT.includes(kind)).map((entry) => comment(dependent(entry)));
     if (written.length === 0) return others;
     if (backend === 'iptables') return [...this.#iptables(written), ...others];
     const guards = backend === 'bridge';

@@ -1,3 +1,4 @@
+import { visible } from '../model/visible.ts';
 /** Names for `ip -n` and `ip netns exec`. */
 export interface RenderOptions {
   readonly sandbox: string;
@@ -29,4 +30,9 @@ export function onOff(key: string, value: boolean | undefined): Word[] {
 
 export function isV6(text: string): boolean {
   return text.includes(':');
+}
+
+/** A comment of a shell script, in one line whatever the text has: behind a line break, a command would begin. */
+export function comment(text: string): string {
+  return `# ${visible(text)}`;
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { EntriesText } from '../../firewall/entries-text.ts';
 import { renderOp } from '../../host/render.ts';
-import { line } from '../../host/render-words.ts';
+import { comment, line } from '../../host/render-words.ts';
 import type { Op } from '../../model/op.ts';
 import type { PlannedStep } from './dry-run.ts';
 
@@ -59,7 +59,7 @@ export function formatScript(
   head: readonly string[],
   netns: string | undefined,
 ): string {
-  const lines = ['#!/bin/sh', ...head.map((text) => `# ${text}`), 'set -e'];
+  const lines = ['#!/bin/sh', ...head.map(comment), 'set -e'];
   if (netns !== undefined) {
     const add = line('ip', 'netns', 'add', netns);
     lines.push(
@@ -70,7 +70,7 @@ export function formatScript(
   }
   let part: string | undefined;
   for (const step of steps) {
-    if (step.part !== part) lines.push('', `# ${step.part}`);
+    if (step.part !== part) lines.push('', comment(step.part));
     part = step.part;
     lines.push(...step.commands, ...undoLines(step));
   }
@@ -78,7 +78,7 @@ export function formatScript(
 }
 
 function undoLines({ undo, goesWith, commands }: ExplainedStep): string[] {
-  if (goesWith !== undefined) return [`#   goes with ${goesWith}`];
+  if (goesWith !== undefined) return [comment(`  goes with ${goesWith}`)];
   if (commands.every((text) => text.startsWith('#'))) return [];
   return undo.length === 0
     ? ['#   stays']
