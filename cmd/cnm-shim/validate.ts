@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { extname, join } from 'node:path';
-import { LIMITS } from '../../src/shared/config/limits.ts';
+import { readConfiguration } from '../../src/shared/config/read-file.ts';
 import { type Validated, validate } from '../../src/shared/config/validate.ts';
 import { fault } from '../../src/shared/errors/fault.ts';
 import { visible } from '../../src/shared/model/visible.ts';
@@ -15,7 +15,7 @@ const OWN_IPAM: readonly string[] = ['dhcp', 'host-local', 'static'];
 
 /** Checks the files, and prints what is wrong with them. Returns the exit code. */
 export function validateFiles(paths: readonly string[], { output, format = output }: OutputOptions): number {
-  const results = paths.flatMap(filesOf).map((file) => ({ file, ...validateFile(file) }));
+  const results = paths.flatMap(validatePath);
   const isValid = results.every(({ findings }) => findings.length === 0);
   if (format === 'json') printJson(results);
   else
@@ -28,15 +28,52 @@ export function validateFiles(paths: readonly string[], { output, format = outpu
   return isValid ? 0 : 1;
 }
 
-function validateFile(file: string): Validated {
+interface Checked extends Validated {
+  readonly file: string;
+}
+
+/**
+ * The file itself, or those of a directory that runtimes read: one of these that cannot be read is a finding, and the
+ * others are checked too. Throws NetError `io`.
+ */
+function validatePath(path: string): Checked[] {
+  if (!read(path, () => statSync(path).isDirectory()))
+    return [{ file: path, ...validateText(read(path, () => readConfiguration(path, { streams: true }))) }];
+  const names = read(path, () => readdirSync(path)).filter((name) => EXTENSIONS.includes(extname(name)));
+  return names
+    .toSorted()
+    .map((name) => join(path, name))
+    .filter((file) => !isDirectory(file))
+    .map((file) => ({ file, ...validateEntry(file) }));
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    // To read it tells why.
+    return false;
+  }
+}
+
+function validateEntry(file: string): Validated {
+  try {
+    return validateText(readConfiguration(file));
+  } catch (cause) {
+    const rule = `it cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;
+    return { findings: [{ line: 1, column: 1, key: '', rule }], checked: [], unchecked: [] };
+  }
+}
+
+function validateText(text: string): Validated {
   const nameOf = (type: string) => {
     const name = pluginName(type);
     return name === type ? name : undefined;
   };
-  return validate(textOf(file), nameOf, (type) => OWN_IPAM.includes(type));
+  return validate(text, nameOf, (type) => OWN_IPAM.includes(type));
 }
 
-function linesOf({ file, findings, network, checked, unchecked }: Validated & { readonly file: string }): string[] {
+function linesOf({ file, findings, network, checked, unchecked }: Checked): string[] {
   const others = unchecked.map((type) => `${file}: plugin ${type} is another program's: not checked`);
   if (findings.length === 0)
     return [...others, `${file}: network ${network} is valid (${checked.join(', ') || 'no plugin of Isthmus'})`];
@@ -45,23 +82,6 @@ function linesOf({ file, findings, network, checked, unchecked }: Validated & { 
     return `${file}:${line}:${column}: ${what}${hint === undefined ? '' : `. ${hint}`}`;
   });
   return [...told, ...others];
-}
-
-/** The file itself, or those of a directory that runtimes read. Throws NetError `io`. */
-function filesOf(path: string): string[] {
-  return read(path, () => {
-    if (!statSync(path).isDirectory()) return [path];
-    const names = readdirSync(path).filter((name) => EXTENSIONS.includes(extname(name)));
-    return names.toSorted().map((name) => join(path, name));
-  });
-}
-
-function textOf(file: string): string {
-  return read(file, () => {
-    const { size } = statSync(file);
-    if (size > LIMITS.stdin) throw new Error(`it has ${size} bytes, ${LIMITS.stdin} are the limit`);
-    return readFileSync(file, 'utf8');
-  });
 }
 
 function read<T>(path: string, work: () => T): T {

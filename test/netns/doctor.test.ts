@@ -306,6 +306,16 @@ describe('doctor on a real host', function () {
     writeConfig(site, '05-other.conflist', { cniVersion: '1.0.0', name: 'other', plugins: [{ type: 'flannel' }] });
     assert.match(await found(), /^config-not-first 10-web\.conflist \S+05-other\.conflist comes before it/);
     rmSync(join(site.confDir, '05-other.conflist'));
+    // Whoever opens it waits for a writer.
+    execFileSync('mkfifo', [join(site.confDir, '00-fifo.conf')]);
+    assert.match(
+      await found(),
+      /^config-unreadable 00-fifo\.conf it cannot be read: it is neither a file nor a directory$/,
+    );
+    // It looks for the network in the same directory.
+    assert.equal((await site.verb('network', 'create', 'other')).code, 0);
+    assert.equal((await site.verb('network', 'rm', 'other')).code, 0);
+    rmSync(join(site.confDir, '00-fifo.conf'));
     rmSync(join(site.serve.root, 'bin/loopback'));
     assert.match(await found(), /^loopback-missing plugin loopback it is in none of/);
   });

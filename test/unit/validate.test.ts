@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Finding, validate } from '../../src/shared/config/validate.ts';
 import { pluginName } from '../../src/shared/runtime/cni/names.ts';
@@ -148,6 +148,7 @@ describe('isthmus validate', () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, ['--no-warnings', MAIN, 'validate', ...args], {
       env,
       encoding: 'utf8',
+      timeout: 15_000,
     });
     return { status, stdout, stderr };
   };
@@ -173,6 +174,47 @@ describe('isthmus validate', () => {
     assert.deepEqual(told.findings, [
       { line: 2, column: 1, key: '.mtuu', rule: '1: there is no such key', hint: 'Did you mean mtu?' },
     ]);
+  });
+
+  it('reads on past what cannot be read in a directory, and waits for nothing', () => {
+    const at = (name: string): string => join(directory.path, name);
+    execFileSync('mkfifo', [at('10-fifo.conf')]);
+    symlinkSync('/dev/zero', at('20-zero.conf'));
+    symlinkSync(at('30-loop.conf'), at('30-loop.conf'));
+    mkdirSync(at('40-directory.conf'));
+    writeFileSync(at('50-large.conf'), ' '.repeat((1 << 20) + 1));
+    writeFileSync(at('60-good.conflist'), list('"type": "isthmus"'));
+    const { status, stdout, stderr } = run(directory.path);
+    assert.deepEqual([status, stderr], [1, '']);
+    assert.deepEqual(
+      stdout
+        .replaceAll(`${directory.path}/`, '')
+        .replace(/ELOOP.*/, 'ELOOP')
+        .split('\n'),
+      [
+        '10-fifo.conf:1:1: it cannot be read: it is neither a file nor a directory',
+        '20-zero.conf:1:1: it cannot be read: it is neither a file nor a directory',
+        '30-loop.conf:1:1: it cannot be read: ELOOP',
+        '50-large.conf:1:1: it cannot be read: it has more than 1048576 bytes',
+        '60-good.conflist: network web is valid (isthmus)',
+        '',
+      ],
+    );
+    const zero = run('/dev/zero');
+    assert.deepEqual([zero.status, zero.stdout], [1, '']);
+    assert.match(zero.stderr, /\/dev\/zero: it cannot be read \(it has more than 1048576 bytes\)/);
+  });
+
+  it('reads what a shell makes of a command', () => {
+    const text = list('"type": "isthmus"');
+    const command = `${process.execPath} --no-warnings ${MAIN} validate <(printf %s '${text}')`;
+    const told = execFileSync('bash', ['-c', command], {
+      encoding: 'utf8',
+      // With a socket, bash takes itself for a remote shell.
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { PATH: '/bin', ...COMPILE_CACHE },
+    });
+    assert.match(told, /^\/dev\/fd\/\d+: network web is valid \(isthmus\)\n$/);
   });
 
   it('says so for a file that cannot be read, and for none', () => {

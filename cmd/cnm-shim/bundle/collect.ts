@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { readConfiguration } from '../../../src/shared/config/read-file.ts';
 import { asNetError } from '../../../src/shared/errors/net-error.ts';
 import { PROGRAM_VERSION } from '../../../src/shared/runtime/program-version.ts';
 import { dumpState } from '../../../src/shared/store/dump.ts';
@@ -137,7 +138,7 @@ function secretsOf(pieces: readonly Piece[]): string[] {
 function linesOf(...paths: readonly string[]): string[] {
   return paths.flatMap((path) => {
     try {
-      return readFileSync(path, 'utf8').split('\n');
+      return readConfiguration(path).split('\n');
     } catch {
       return [];
     }

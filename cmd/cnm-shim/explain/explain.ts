@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { invalid } from '../../../src/shared/config/invalid.ts';
 import { LIMITS } from '../../../src/shared/config/limits.ts';
 import { parseNetworkList } from '../../../src/shared/config/network-list.ts';
+import { readConfiguration } from '../../../src/shared/config/read-file.ts';
 import type { Assigned } from '../../../src/shared/drivers/driver.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import { type LinuxHost, openLinuxHost } from '../../../src/shared/host/linux-host.ts';
@@ -92,7 +92,7 @@ async function textOf(file: string | undefined): Promise<string> {
     throw fault.badEnvironment('explain', 'stdin', 'it is a terminal, and no file is named', hint);
   }
   try {
-    return readFileSync(file, 'utf8');
+    return readConfiguration(file, { streams: true });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw fault.io('explain', `file ${file}`, 'it cannot be read', undefined, { cause, reason });

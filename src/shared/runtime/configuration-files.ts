@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { parseConfigurationFile } from '../config/document.ts';
-import { asNetError } from '../errors/net-error.ts';
+import { readConfiguration } from '../config/read-file.ts';
+import { asNetError, NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
 import type { CniFacts, ConfigFile } from '../ops/doctor/facts.ts';
 import { CONF_DIR, EXTENSIONS, PLUGIN_DIRS, specOfElement } from './configured-network.ts';
@@ -29,7 +30,7 @@ function fileFacts(path: string, pluginDirs: readonly string[]): ConfigFile {
   let network: string | undefined;
   let own = false;
   try {
-    const file = parseConfigurationFile(readFileSync(path, 'utf8'), extname(path) === '.conflist');
+    const file = parseConfigurationFile(readConfiguration(path), extname(path) === '.conflist');
     network = file.network;
     for (const plugin of file.plugins) {
       if (plugin.type === undefined || !(plugin.type === 'isthmus' || isOwnPlugin(plugin.type, pluginDirs))) continue;
@@ -39,6 +40,7 @@ function fileFacts(path: string, pluginDirs: readonly string[]): ConfigFile {
     return { path, network, own };
   } catch (thrown) {
     const { subject, what, hint } = asNetError(thrown, 'config');
+    if (!(thrown instanceof NetError)) return { path, own, problem: `it cannot be read: ${what}` };
     const problem = `${subject === 'stdin' || subject === '' ? '' : `${subject}: `}${what}${hint === '' ? '' : `. ${hint}`}`;
     return { path, own, problem, ...given({ network }) };
   }

@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { type Document, parseDocument, parseFile } from '../config/document.ts';
 import type { NetworkSpec } from '../config/network-spec.ts';
 import { parsePlugin } from '../config/plugin-config.ts';
+import { readConfiguration } from '../config/read-file.ts';
 import { NEWEST } from '../config/versions.ts';
 import { fault } from '../errors/fault.ts';
 import { asNetError, NetError } from '../errors/net-error.ts';
@@ -53,7 +54,7 @@ function filesOf(dir: string): string[] {
 
 /** What the file says of the network; NetError where it says something that is no configuration; undefined for nothing. */
 function specIn(file: string, network: string, path: readonly string[]): NetworkSpec | NetError | undefined {
-  const text = attempted(() => readFileSync(file, 'utf8'));
+  const text = attempted(() => readConfiguration(file));
   if (text === undefined) return undefined;
   const elements = attempted(() => parseFile(text, network));
   if (elements === undefined) return namesNetwork(text, network) ? notJson(file, text, network) : undefined;
