@@ -144,6 +144,73 @@ const DAMAGE: readonly Damage[] = [
   },
 ];
 
+/** Rules of other programs that drop nothing of ours. */
+const HARMLESS: readonly (readonly [title: string, ruleset: string])[] = [
+  [
+    'kube-proxy, whose chain FORWARD accepts',
+    `table ip filter {
+      chain KUBE-FIREWALL {
+        ip saddr != 127.0.0.0/8 ip daddr 127.0.0.0/8 ct status dnat drop
+      }
+      chain KUBE-FORWARD {
+        ct state invalid drop
+        meta mark & 0x4000 == 0x4000 accept
+        ct state related,established accept
+      }
+      chain FORWARD {
+        type filter hook forward priority filter; policy accept;
+        jump KUBE-FORWARD
+      }
+      chain INPUT {
+        type filter hook input priority filter; policy accept;
+        jump KUBE-FIREWALL
+      }
+    }`,
+  ],
+  [
+    'a table that is switched off',
+    `table inet off {
+      flags dormant
+      chain f {
+        type filter hook forward priority filter; policy drop;
+      }
+    }`,
+  ],
+  [
+    'a firewall of the host itself',
+    `table inet hostfw {
+      chain input {
+        type filter hook input priority filter; policy drop;
+        ct state established,related accept
+        iif lo accept
+        tcp dport 22 accept
+        meta l4proto { icmp, ipv6-icmp } accept
+      }
+      chain forward {
+        type filter hook forward priority filter; policy accept;
+        iifname "wg0" drop
+        ip saddr 203.0.113.9 drop
+        tcp dport 25 drop
+        tcp flags syn limit rate over 1000/second drop
+      }
+    }`,
+  ],
+  [
+    'a firewall that lets the network pass by verdict maps',
+    `table inet maps {
+      chain ours {
+        accept
+      }
+      chain f {
+        type filter hook forward priority filter; policy drop;
+        ct state vmap { established : accept, related : accept }
+        iifname vmap { "isth0" : jump ours }
+        oifname vmap { "isth0" : jump ours }
+      }
+    }`,
+  ],
+];
+
 describe('doctor on a real host', function () {
   this.timeout(60_000);
   let site: DoctorSite;
@@ -182,6 +249,20 @@ describe('doctor on a real host', function () {
     assert.deepEqual((await site.doctor('web', '--probe')).findings, []);
     assert.match((await site.verb('doctor')).stdout, /^nothing found by \d+ rules\n$/);
   });
+
+  for (const [title, ruleset] of HARMLESS)
+    it(`finds nothing beside ${title}`, async () => {
+      site.attach('c1', {
+        ...WEB,
+        runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] },
+      });
+      writeFileSync(join(site.serve.root, 'rules.nft'), ruleset);
+      site.sh(`nft -f ${join(site.serve.root, 'rules.nft')}`);
+      assert.deepEqual((await site.doctor()).findings, []);
+      assert.match((await site.verb('status')).stdout, /\nNo problems\.\n$/);
+      const path = await site.verb('check-path', 'c1', '192.0.2.254');
+      assert.equal(path.code, 0, path.stdout);
+    });
 
   for (const { title, commands, rules, words, left = [], config = WEB, before = [] } of DAMAGE) {
     it(`finds: ${title}`, async () => {

@@ -54,16 +54,20 @@ export async function firstDrift(
 /** So many entries, or ports of spans, are compared at once: about 10 ms. */
 const PORTION = 250;
 
-/** The entries that are not in force. Lets other work of the thread go on in between, by `wait`. */
+/**
+ * The entries that are not in force. Lets other work of the thread go on in between, by `wait`. `onlyDropped` as in
+ * `Firewaller.missing`.
+ */
 export async function missingEntries(
   firewaller: Pick<Firewaller, 'missing'>,
   entries: readonly FirewallEntry[],
   wait: (ms: number) => Promise<unknown>,
+  onlyDropped = false,
 ): Promise<FirewallEntry[]> {
   const missing: FirewallEntry[] = [];
   for (const [i, portion] of lotsOf(entries, PORTION).entries()) {
     if (i > 0) await wait(0);
-    missing.push(...(await firewaller.missing(portion)));
+    missing.push(...(await firewaller.missing(portion, onlyDropped)));
   }
   return missing;
 }

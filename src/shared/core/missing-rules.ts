@@ -33,7 +33,7 @@ async function neededEntries({ host, store }: Core, wait: Wait): Promise<Entries
 async function lackingOf(core: Core, needed: Entries, wait: Wait): Promise<Map<FirewallBackend, FirewallEntry[]>> {
   const lacking = new Map<FirewallBackend, FirewallEntry[]>();
   for (const [backend, entries] of needed) {
-    const missing = entries.length === 0 ? [] : await missingEntries(core.firewall(backend), entries, wait);
+    const missing = entries.length === 0 ? [] : await missingEntries(core.firewall(backend), entries, wait, true);
     if (missing.length > 0) lacking.set(backend, missing);
   }
   return lacking;

@@ -201,4 +201,5 @@ export const NFTA_TRACE_POLICY = 16;
 export const NFT_TRACETYPE_POLICY = 1;
 export const NFT_TRACETYPE_RULE = 3;
 export const NFTA_TABLE_FLAGS = 2;
+export const NFT_TABLE_F_DORMANT = 1;
 export const NFT_TABLE_F_OWNER = 2;

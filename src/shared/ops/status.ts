@@ -102,7 +102,7 @@ async function filtersOf(
     if (entries.length === 0 || backend === 'none') continue;
     try {
       const looked = entries.slice(0, Math.max(CHECKED, networkEntries));
-      const missing = await missingEntries(core.firewall(backend), looked, async () => {});
+      const missing = await missingEntries(core.firewall(backend), looked, async () => {}, true);
       found.push({ info: { backend, entries: entries.length, checked: looked.length, missing: missing.length } });
     } catch (thrown) {
       const problem = asNetError(thrown, 'status').message;

@@ -72,19 +72,30 @@ export interface NetworkLack {
   readonly entries: readonly BackendEntries[];
 }
 
-/** Returns what the host lacks of a network that is in use. Changes nothing. */
+/**
+ * Returns what the host lacks of a network that is in use. Changes nothing. An entry that admits its traffic in chains of
+ * others counts only where these drop it: until then, nothing is lost.
+ */
 export async function lackOfNetwork(core: Core, row: NetworkRow): Promise<NetworkLack> {
   const { steps, again } = await stepsOf(core, row, ownedNow(core, row));
   const planned = steps.flatMap((op) => (op.op === 'firewall.add' ? [op] : []));
   const known = new Set(planned.flatMap(({ entries }) => entries.map(entryKey)));
   const lost = await missingOf(core, { ...row, owned: again });
+  const all = [
+    ...planned.map(({ backend, entries }) => ({ backend, entries })),
+    ...lost.map(({ backend, entries }) => ({ backend, entries: entries.filter((one) => !known.has(entryKey(one))) })),
+  ];
+  const needed = await Promise.all(all.map((one) => withoutIdle(core, one)));
   return {
     ops: steps.filter(({ op }) => op !== 'firewall.add'),
-    entries: [
-      ...planned.map(({ backend, entries }) => ({ backend, entries })),
-      ...lost.map(({ backend, entries }) => ({ backend, entries: entries.filter((one) => !known.has(entryKey(one))) })),
-    ].filter(({ entries }) => entries.length > 0),
+    entries: needed.filter(({ entries }) => entries.length > 0),
   };
+}
+
+async function withoutIdle(core: Core, { backend, entries }: BackendEntries): Promise<BackendEntries> {
+  if (entries.length === 0) return { backend, entries };
+  const felt = new Set((await core.firewall(backend).missing(entries, true)).map(entryKey));
+  return { backend, entries: entries.filter((one) => felt.has(entryKey(one))) };
 }
 
 /** What we created for the network in this boot: the reboot deleted what an earlier one created. */
