@@ -65,10 +65,21 @@ export async function collect(places: Places): Promise<Collected> {
 type Add = (file: string, read: () => Promise<Piece['content']>) => Promise<void>;
 
 async function collectDaemon(runDir: string, add: Add): Promise<void> {
-  const { daemonEvents, daemonMetrics, daemonStatus } = await import('../control/client.ts');
-  await add('daemon/status.json', async () => ({ value: await daemonStatus(runDir) }));
-  await add('daemon/events.json', async () => ({ value: await Array.fromAsync(daemonEvents(runDir, false)) }));
-  await add('daemon/metrics.txt', async () => ({ text: await daemonMetrics(runDir) }));
+  const { daemonEvents, daemonMetrics, daemonStatus, isLate } = await import('../control/client.ts');
+  let hung: unknown;
+  const ask = (file: string, read: () => Promise<Piece['content']>): Promise<void> =>
+    add(file, async () => {
+      if (hung !== undefined) throw hung;
+      try {
+        return await read();
+      } catch (thrown) {
+        if (isLate(thrown)) hung = thrown;
+        throw thrown;
+      }
+    });
+  await ask('daemon/status.json', async () => ({ value: await daemonStatus(runDir) }));
+  await ask('daemon/events.json', async () => ({ value: await Array.fromAsync(daemonEvents(runDir, false)) }));
+  await ask('daemon/metrics.txt', async () => ({ text: await daemonMetrics(runDir) }));
 }
 
 async function outputOf({ words: [program, ...args] }: Command): Promise<string> {
