@@ -174,6 +174,27 @@ describe('check-path on a real host', function () {
     await lost(/^lost bridge isth0: is down/, 'web1', '192.0.2.254');
   });
 
+  it('tells that a packet stays with its sender, or is for everybody', async () => {
+    const down = await path('web1', 'web1');
+    assert.equal(text(down), 'lost container web1: has 10.88.0.2 itself, and its interface lo is down');
+    assert.equal(down.probe?.result, 'silent');
+    site.pod('web1').ip('link', 'set', 'lo', 'up');
+    for (const to of ['web1', '10.88.0.2', '127.0.0.1']) {
+      const { ok, hops, probe } = await path('web1', to);
+      const address = to === 'web1' ? '10.88.0.2' : to;
+      assert.deepEqual([ok, probe?.result], [true, 'answered']);
+      assert.deepEqual(
+        hops.map(({ at, state, what }) => `${state} ${at}: ${what}`),
+        [`passes container web1: has ${address} itself and answers`],
+      );
+    }
+    for (const from of ['web1', 'host']) {
+      const all = await path(from, '10.88.255.255', '--no-probe');
+      assert.equal(all.ok, false);
+      assert.match(text(all), /lost [^\n]*: 10\.88\.255\.255 is the broadcast address of a network: nobody answers/);
+    }
+  });
+
   it('sends UDP, and follows IPv6', async () => {
     site.attach('six', { ...WEB, ipam: { ranges: [[{ subnet: '10.88.0.0/16' }], [{ subnet: 'fd00:88::/64' }]] } });
     const udp = await path('web1', 'db1', '--port', '9', '--proto', 'udp');
@@ -213,6 +234,17 @@ describe('check-path on a real host', function () {
       await run('db1', '2001:db8::1'),
       /^2 isthmus: check-path container db1 to 2001:db8::1: they have no address family in common/,
     );
+    for (const [address, what] of [
+      ['224.0.0.1', 'it is a multicast address'],
+      ['ff02::1', 'it is a multicast address'],
+      ['0.0.0.0', 'it stands for no address'],
+      ['::', 'it stands for no address'],
+      ['255.255.255.255', 'it is the broadcast address'],
+      ['fe80::1', 'each link has such addresses of its own'],
+      ['::ffff:10.88.0.2', 'it is an IPv4 address in the form of IPv6'],
+    ] as const)
+      for (const [from, to] of [['db1', address] as const, [address, 'host'] as const])
+        assert.match(await run(from, to), new RegExp(`^2 isthmus: check-path ${address}: ${what}.*\\. Give [^\n]*\n$`));
     assert.match(await run('db1'), /^2 error: missing required argument 'to'/);
     site.pod('db1')[Symbol.dispose]();
     assert.match(await run('db1', 'web1'), /^2 isthmus: open namespace \/run\/netns\/\S+: there is no such file/);

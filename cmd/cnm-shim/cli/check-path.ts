@@ -4,7 +4,7 @@ import { fault } from '../../../src/shared/errors/fault.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import { formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
 import { listEndpoints } from '../../../src/shared/ops/endpoints.ts';
-import { bare, containerEnd, type End, HOST } from '../../../src/shared/ops/path/ends.ts';
+import { assertOneHost, bare, containerEnd, type End, HOST } from '../../../src/shared/ops/path/ends.ts';
 import { type Hop, type Question, questionText } from '../../../src/shared/ops/path/hops.ts';
 import { predict } from '../../../src/shared/ops/path/predict.ts';
 import { type ProbeReport, probePath } from '../../../src/shared/ops/path/probe.ts';
@@ -129,6 +129,7 @@ function endOf(core: Core, text: string, names: DockerNames): End {
   const all = listEndpoints(core).map((info) => withName(info, names));
   const address = parseAddr(text);
   if (address !== undefined) {
+    assertOneHost(address);
     const canonical = formatAddr(address);
     const owner = all.find((info) => info.addresses.some((one) => bare(one) === canonical));
     if (owner === undefined) return { kind: 'address', title: canonical, address };

@@ -1,7 +1,7 @@
 import type { Core } from '../../core/core.ts';
 import { fault } from '../../errors/fault.ts';
 import { LinuxNamespace } from '../../host/linux-namespace.ts';
-import { type Addr, type Family, parseAddr } from '../../model/addr.ts';
+import { type Addr, BITS, type Family, formatAddr, parseAddr } from '../../model/addr.ts';
 import { dockerNamespaces } from '../docker-interfaces.ts';
 import type { EndpointInfo } from '../endpoints.ts';
 
@@ -32,6 +32,27 @@ export const HOST: HostEnd = { kind: 'host', title: 'the host' };
 
 export function containerEnd(title: string, info: EndpointInfo): ContainerEnd {
   return { kind: 'container', title, info, addresses: info.addresses.flatMap((text) => parseAddr(bare(text)) ?? []) };
+}
+
+/** Prefixes of addresses that are not one host's, and what to give instead. */
+const SHARED: readonly (readonly [prefix: string, length: number, what: string, hint: string])[] = [
+  ['0.0.0.0', 32, 'it stands for no address', 'Give an address, a container or "host"'],
+  ['::', 128, 'it stands for no address', 'Give an address, a container or "host"'],
+  ['224.0.0.0', 4, 'it is a multicast address, which many hosts have', 'Give the address of one of them'],
+  ['ff00::', 8, 'it is a multicast address, which many hosts have', 'Give the address of one of them'],
+  ['255.255.255.255', 32, 'it is the broadcast address', 'Give the address of one host'],
+  ['fe80::', 10, 'each link has such addresses of its own', 'Give another address of the same host'],
+  ['::ffff:0:0', 96, 'it is an IPv4 address in the form of IPv6', 'Give the IPv4 address'],
+];
+
+/** Throws NetError `bad-environment` for an address that names no single sender or receiver. */
+export function assertOneHost(address: Addr): void {
+  for (const [prefix, length, what, hint] of SHARED) {
+    const other = parseAddr(prefix);
+    const rest = BigInt(BITS[address.family] - length);
+    if (other?.family !== address.family || other.value >> rest !== address.value >> rest) continue;
+    throw fault.badEnvironment('check-path', formatAddr(address), what, hint);
+  }
 }
 
 export function bare(address: string): string {

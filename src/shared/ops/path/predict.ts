@@ -1,10 +1,11 @@
 import type { Core } from '../../core/core.ts';
 import { fault } from '../../errors/fault.ts';
 import { LinuxNamespace } from '../../host/linux-namespace.ts';
-import { lookUpRoute } from '../../host/route-lookup.ts';
+import { type ChosenRoute, lookUpRoute } from '../../host/route-lookup.ts';
 import { type Addr, type Family, formatAddr, parseAddr } from '../../model/addr.ts';
 import { campName } from '../../model/attachment.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
+import { RTN_BROADCAST, RTN_LOCAL } from '../../netlink/constants.ts';
 import { strerror } from '../../netlink/sys.ts';
 import { acrossBridge } from './bridge.ts';
 import { addressOf, bare, type ContainerEnd, type End, openContainer } from './ends.ts';
@@ -71,6 +72,8 @@ async function fromContainer(walk: Walk, from: ContainerEnd, to: End): Promise<P
     );
     return { ...known, hops: walk.hops };
   }
+  if (route.type === RTN_LOCAL) return { ...known, hops: answersItself(walk, title, sender, address) };
+  if (isForAll(walk, title, route, address)) return { ...known, hops: walk.hops };
   pass(walk, title, `sends by ${route.dev ?? '?'} from ${route.source ?? formatAddr(source)}${viaText(route)}`);
   const link = outside.links.get(hostIf);
   if (link === undefined) {
@@ -101,6 +104,21 @@ async function fromContainer(walk: Walk, from: ContainerEnd, to: End): Promise<P
   return { ...known, ...(await throughHost(walk, { source, address, input })), hops: walk.hops };
 }
 
+/** The packet does not leave its sender. */
+function answersItself(walk: Walk, title: string, sender: LinuxNamespace, address: Addr): Walk['hops'] {
+  const isUp = walk.core.host.observe(sender, { links: ['lo'] }).links.get('lo')?.up === true;
+  if (isUp) pass(walk, title, `has ${formatAddr(address)} itself and answers`);
+  else
+    lose(walk, title, `has ${formatAddr(address)} itself, and its interface lo is down`, 'ip link set dev lo up there');
+  return walk.hops;
+}
+
+function isForAll(walk: Walk, title: string, { type }: ChosenRoute, address: Addr): boolean {
+  const what = `${formatAddr(address)} is the broadcast address of a network: nobody answers`;
+  if (type === RTN_BROADCAST) lose(walk, title, what, 'give the address of one host');
+  return type === RTN_BROADCAST;
+}
+
 function partOf({ store }: Core, { info }: ContainerEnd): Endpoint | undefined {
   const parts = store.endpoints.list(info.network);
   return parts.find(
@@ -122,6 +140,7 @@ async function fromHost(walk: Walk, to: End): Promise<Prediction> {
     lose(walk, 'the host', `has no route to ${formatAddr(address)} (${strerror(route.errno)})`);
     return { ...known, hops: walk.hops };
   }
+  if (isForAll(walk, 'the host', route, address)) return { ...known, hops: walk.hops };
   const rest = await throughHost(walk, { source: from, address });
   return { ...known, ...rest, leaves: from, hops: walk.hops };
 }
