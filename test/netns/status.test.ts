@@ -48,6 +48,12 @@ describe('status on a real host', function () {
     ]);
   });
 
+  it('shows how many addresses a /64 has', async () => {
+    site.attach('c1', { ...WEB, ipam: { ranges: [[{ subnet: 'fd66::/64' }]] } });
+    assert.match(await status(), /^web +bridge +isth0 +1 +fd66::\/64 +1\/2\^64$/m);
+    assert.match((await site.verb('topology')).stdout, / fd66::\/64, 1 of 2\^64 in use\n/);
+  });
+
   it('shows what the daemon tells', async () => {
     using daemon = site.serve.start();
     await daemon.line(/event=daemon\.start/);

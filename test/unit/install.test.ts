@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -17,6 +18,7 @@ import { prepareInstall, prepareUninstall, whileLocked } from '../../cmd/cnm-shi
 import { NAMES, type Payload } from '../../cmd/cnm-shim/install/items.ts';
 import type { Step } from '../../cmd/cnm-shim/install/plan.ts';
 import { pluginName } from '../../src/shared/runtime/cni/names.ts';
+import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { withFault } from '../support/dying-files.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
 
@@ -301,6 +303,12 @@ describe('isthmus install', function () {
       refusal(/record\.json: it cannot be read .*Copies of what was replaced are in/);
     });
 
+    it('where the record names a plugin by a path', () => {
+      const names = ['../../evil'];
+      write(root, RECORD, JSON.stringify({ version: '0', daemon: false, names, items: [], directories: [] }));
+      refusal(/record\.json: it cannot be read /);
+    });
+
     it('while another installation is under way', async () => {
       using _ = lockInstall(root);
       await assert.rejects(
@@ -314,6 +322,20 @@ describe('isthmus install', function () {
     mkdirSync(join(root, '/usr/lib/isthmus/cni-plugin'), { recursive: true });
     const before = tree();
     await assert.rejects(whileLocked(root, async () => void install()));
+    assert.deepEqual(tree(), before);
+  });
+
+  it('to be undone that is not there says so, and leaves the root as it was', () => {
+    const before = tree();
+    const main = join(import.meta.dirname, '../../cmd/cnm-shim/main.ts');
+    for (const more of [[], ['--dry-run']]) {
+      const words = ['--no-warnings', main, 'uninstall', '--root', root, ...more];
+      const told = execFileSync(process.execPath, words, {
+        encoding: 'utf8',
+        env: { PATH: process.env.PATH ?? '', ...COMPILE_CACHE },
+      });
+      assert.equal(told, `isthmus is not installed below ${root}: nothing is to be removed\n`);
+    }
     assert.deepEqual(tree(), before);
   });
 

@@ -55,6 +55,7 @@ export async function runInstall({ root, names, daemon, ...output }: InstallVerb
 export async function runUninstall({ root, force, ...output }: UninstallVerbOptions): Promise<void> {
   await run({ root, ...output }, async (say) => {
     const prepared = prepareUninstall(root);
+    if (prepared.plan.steps.length === 0) return [`isthmus is not installed below ${root}: nothing is to be removed`];
     const left = await usesOf(root, force === true);
     perform(prepared, say, output.dryRun === true);
     return left;

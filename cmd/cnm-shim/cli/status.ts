@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { networkTitle } from '../../../src/shared/model/attachment.ts';
 import { given } from '../../../src/shared/model/given.ts';
+import { formatSize } from '../../../src/shared/ops/networks.ts';
 import { readStatus } from '../../../src/shared/ops/status.ts';
 import type { EndpointCount, NetworkStatus, StatusInfo } from '../../../src/shared/ops/status-info.ts';
 import { readCniFacts } from '../../../src/shared/runtime/configuration-files.ts';
@@ -200,7 +201,7 @@ async function networkTable(networks: Shown['networks'], width: number): Promise
       present ? device : `${device} (missing)`,
       String(endpoints),
       subnets.map(({ subnet }) => subnet).join(' '),
-      subnets.map(({ used, size }) => (used === undefined ? '-' : `${used}/${size}`)).join(' '),
+      subnets.map(({ used, size }) => (used === undefined ? '-' : `${used}/${formatSize(size)}`)).join(' '),
     ];
   });
   if (width >= TABLE_WIDTH) return await formatTable(HEADINGS, rows);

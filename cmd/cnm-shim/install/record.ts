@@ -79,6 +79,7 @@ function isRecord(value: unknown): value is InstallRecord {
     typeof version === 'string' &&
     typeof daemon === 'boolean' &&
     isTexts(names) &&
+    names.every((name) => /^[\w.-]+$/.test(name)) &&
     isTexts(directories) &&
     directories.every(isPath) &&
     Array.isArray(items) &&

@@ -172,3 +172,8 @@ function predefined({ name, driver }: (typeof PREDEFINED)[number]): NetworkInfo 
     endpoints: [],
   };
 }
+
+/** The number of addresses as text: exact, or from 2^53 on as a power of two that is close, as `2^64`. */
+export function formatSize(size: number): string {
+  return size <= Number.MAX_SAFE_INTEGER ? String(size) : `2^${Math.round(Math.log2(size))}`;
+}

@@ -1,7 +1,7 @@
 import type { Core } from '../core/core.ts';
 import type { LinkState } from '../model/link.ts';
 import type { EndpointInfo } from './endpoints.ts';
-import type { NetworkInfo, SubnetInfo } from './networks.ts';
+import { formatSize, type NetworkInfo, type SubnetInfo } from './networks.ts';
 import type { PortInfo } from './ports.ts';
 
 /** One network of a host, with what is wrong with it and with each of its endpoints. */
@@ -61,7 +61,7 @@ export function describeTopology<E extends EndpointInfo>(
 }
 
 function formatSubnet({ subnet, leased, size }: SubnetInfo): string {
-  return leased === undefined ? subnet : `${subnet}, ${leased} of ${size} in use`;
+  return leased === undefined ? subnet : `${subnet}, ${leased} of ${formatSize(size)} in use`;
 }
 
 /** The way of a published port; `count` ports are a span. */
