@@ -330,6 +330,25 @@ describe('doctor on a real host', function () {
     assert.deepEqual(await site.rules(), []);
   });
 
+  it('finds nothing beside calls that come and go, and repairs nothing of theirs', async () => {
+    site.attach('c1');
+    const stop = new AbortController();
+    const failed: string[] = [];
+    const stream = (async () => {
+      for (let i = 0; !stop.signal.aborted; i++) {
+        for (const command of ['ADD', 'DEL'] as const) {
+          const { code, stdout } = await site.callIn('c1', command, `s${i}`);
+          if (code !== 0) failed.push(stdout);
+        }
+      }
+    })();
+    const found: string[] = [];
+    for (let i = 0; i < 12; i++) found.push(...(await site.rules(...(i % 2 === 0 ? [] : ['--fix']))));
+    stop.abort();
+    await stream;
+    assert.deepEqual([found, failed], [[], []]);
+  });
+
   it('finds an address that another interface of the bridge has, of both families', async () => {
     site.attach('c1', { ...WEB, ipam: { ranges: [[{ subnet: '10.88.0.0/16' }], [{ subnet: 'fd00:88::/64' }]] } });
     using intruder = makeNetns('i');

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundled } from './bundled.ts';
-import { type CniAnswer, expectOk, type PluginCall, runPlugin } from './cni.ts';
+import { type CniAnswer, expectOk, type PluginCall, type PluginRun, runPlugin, runPluginAsync } from './cni.ts';
 import { COMPILE_CACHE } from './compile-cache.ts';
 import { makeNetns, type TestNetns } from './netns.ts';
 import { makeServeSite, type ServeSite } from './serve.ts';
@@ -37,6 +37,8 @@ export interface DoctorSite extends Disposable {
   readonly confDir: string;
   attach(id: string, config?: object): CniAnswer;
   detach(id: string, config?: object): void;
+  /** A call for another container in the namespace of `pod`, beside whatever else goes on. */
+  callIn(pod: string, command: PluginCall['command'], id: string): Promise<PluginRun>;
   /** The host side of the container's interface. */
   hostIf(id: string): string;
   verb(...args: readonly string[]): Promise<VerbRun>;
@@ -105,6 +107,8 @@ export function makeDoctorSite(): DoctorSite {
       return expectOk(runPlugin(call('ADD', id, config)));
     },
     detach: (id, config = WEB) => void expectOk(runPlugin(call('DEL', id, config))),
+    callIn: (pod, command, id) =>
+      runPluginAsync({ ...call(command, id, WEB), netns: site.pod(pod).path, ifName: `e${id}` }),
     hostIf: (id) => {
       const found = new RegExp(`(veth[0-9a-f]+)@[^\\n]*\\n[^\\n]*\\n[^\\n]*id=${id}`).exec(
         host.ip('link', 'show'),

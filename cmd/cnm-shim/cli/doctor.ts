@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { asNetError } from '../../../src/shared/errors/net-error.ts';
 import { type Addr, parseAddr } from '../../../src/shared/model/addr.ts';
@@ -88,17 +89,14 @@ async function examine(name: string | undefined, options: DoctorOptions): Promis
   const paths = observePaths(options.stateDir, options.runDir);
   await using core = openLook(options);
   const scope = name === undefined ? undefined : await named(core, name, options);
-  const before = await look(core, options, { scope, paths });
-  const findings = diagnose(before, scope);
+  const findings = await findingsOf(core, options, { scope, paths });
   if (options.fix !== true) return reportOf(findings);
   const stateDir = options.stateDir;
   const reload = (): Promise<string> => reloadVerb({ ...process.env, ISTHMUS_STATE_DIR: stateDir });
   const done = await repair(core, findings, reload);
   const isChanged = done.done.length > 0;
   return reportOf(
-    isChanged
-      ? diagnose(await look(core, options, { scope, paths: observePaths(stateDir, options.runDir) }), scope)
-      : findings,
+    isChanged ? await findingsOf(core, options, { scope, paths: observePaths(stateDir, options.runDir) }) : findings,
     done,
   );
 }
@@ -114,7 +112,27 @@ interface Looking {
   readonly paths: Facts['paths'];
 }
 
-async function look(core: CallCore, options: DoctorOptions, { scope, paths }: Looking): Promise<Facts> {
+/** A call takes less, between its first and its last step. */
+const CALL_MS = 300;
+
+/** What two looks show: records and kernel disagree for a moment while a call is at work. Packets are sent once. */
+async function findingsOf(core: CallCore, options: DoctorOptions, looking: Looking): Promise<readonly Finding[]> {
+  const { scope } = looking;
+  const facts = await look(core, options, looking);
+  const probes = await probesOf(core, options, facts, scope);
+  const first = diagnose({ ...facts, ...probes }, scope);
+  if (first.length === 0) return first;
+  await sleep(CALL_MS);
+  const again = await look(core, options, looking);
+  const keys = new Set(first.map(keyOf));
+  return diagnose({ ...again, ...probes }, scope).filter((one) => keys.has(keyOf(one)));
+}
+
+function keyOf({ rule, subject }: Finding): string {
+  return `${rule} ${subject}`;
+}
+
+async function look(core: CallCore, options: DoctorOptions, { paths }: Looking): Promise<Facts> {
   const { stateDir, runDir } = options;
   const [control, docker, installed] = await Promise.all([
     askDaemon(runDir),
@@ -125,9 +143,17 @@ async function look(core: CallCore, options: DoctorOptions, { scope, paths }: Lo
   const known = docker === undefined || docker.length === 0 ? undefined : docker;
   const cni = { ...readCniFacts(process.env), ...given({ installed }) };
   const around = { version: PROGRAM_VERSION, stateDir, runDir, paths, cni, control, ...given({ docker: known }) };
-  const facts = await observe(core, around);
-  if (options.probe !== true && options.probeTo === undefined) return facts;
-  return { ...facts, probes: await probe(core, facts, given({ scope, to: options.probeTo })) };
+  return await observe(core, around);
+}
+
+async function probesOf(
+  core: CallCore,
+  options: DoctorOptions,
+  facts: Facts,
+  scope: Scope | undefined,
+): Promise<Pick<Facts, 'probes'>> {
+  if (options.probe !== true && options.probeTo === undefined) return {};
+  return { probes: await probe(core, facts, given({ scope, to: options.probeTo })) };
 }
 
 /** False also for a state that cannot be read. */
