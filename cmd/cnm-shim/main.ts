@@ -12,16 +12,8 @@ const SETTINGS = [
 /** Wrong usage. */
 const USAGE = 2;
 
-/** Runs one verb. Returns the exit code: that of a failure also if what the verb printed has not arrived. */
+/** Runs one verb. Returns the exit code. */
 async function main(): Promise<number> {
-  const code = await run();
-  const failure = outputFailure();
-  if (failure === undefined) return code;
-  console.error(`isthmus: ${failure.message}`);
-  return code === 0 ? CATALOG[failure.kind].exit : code;
-}
-
-async function run(): Promise<number> {
   unsetEmpty(SETTINGS);
   try {
     await makeProgram().parseAsync();
@@ -36,9 +28,17 @@ async function run(): Promise<number> {
   }
 }
 
+/** The exit code: that of a failure also if what the verb printed has not arrived. */
+function withOutput(code: number): number {
+  const failure = outputFailure();
+  if (failure === undefined) return code;
+  console.error(`isthmus: ${failure.message}`);
+  return code === 0 ? CATALOG[failure.kind].exit : code;
+}
+
 /** A variable with an empty value counts as unset. */
 function unsetEmpty(names: readonly string[]): void {
   for (const name of names) if (process.env[name] === '') delete process.env[name];
 }
 
-main().then((code) => process.exit(code));
+main().then((code) => process.exit(withOutput(code)));

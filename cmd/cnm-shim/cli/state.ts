@@ -36,12 +36,19 @@ export function openState(options: StateOptions): CallCore {
   const core = openOrCreateState(options);
   const { broken } = inspectState(options.stateDir, core.host.identity);
   // Anything else at its path is refused.
-  const isFile = lstatSync(join(options.stateDir, 'state.db'), { throwIfNoEntry: false })?.isFile() === true;
-  if (broken !== undefined && isFile)
+  if (broken !== undefined && isFile(join(options.stateDir, 'state.db')))
     console.error(
       `isthmus: ${options.stateDir}/state.db is set aside, and a new one takes its place: ${visible(broken)}`,
     );
   return core;
+}
+
+function isFile(path: string): boolean {
+  try {
+    return lstatSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /** Throws NetError `bad-environment` for a user who may not look. */
