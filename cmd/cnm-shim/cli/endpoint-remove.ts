@@ -4,6 +4,7 @@ import { deleteEndpoint } from '../../../src/shared/core/endpoints/delete-endpoi
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { isNoNamespace } from '../../../src/shared/host/failure.ts';
+import { campName } from '../../../src/shared/model/attachment.ts';
 import type { Endpoint } from '../../../src/shared/model/endpoint.ts';
 import { listEndpoints } from '../../../src/shared/ops/endpoints.ts';
 import { writeStderr } from '../../../src/shared/runtime/context.ts';
@@ -55,7 +56,7 @@ type Listed = Named<ReturnType<typeof listEndpoints>[number]>;
 async function removeAll(core: CallCore, found: readonly Listed[], isForced: boolean): Promise<NetError[]> {
   const parts = found.flatMap(({ network, camp, id, interface: name }) =>
     core.store.endpoints.list(network).filter(({ attachment: { camp: its, containerId, ifName } }) => {
-      return its === camp && containerId === id && (camp === 'cnm' || ifName === name);
+      return campName(its) === camp && containerId === id && (its === 'cnm' || ifName === name);
     }),
   );
   const title = found[0] === undefined ? '' : titleOf(found[0]);
