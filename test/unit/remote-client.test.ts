@@ -293,16 +293,15 @@ describe('client of a plugin', () => {
     });
     await kept.call(LEAVE, IDS);
     child.kill('SIGKILL');
-    // The kernel closes the connection; this thread does not see it before it sends.
-    const until = performance.now() + 60;
-    while (performance.now() < until);
+    // The kernel has closed the connection once it is a zombie; this thread does not see that before it sends.
+    while (!/^State:\s+Z/m.test(readFileSync(`/proc/${child.pid}/status`, 'utf8')));
     const next = started();
     assert.deepEqual(await kept.call('NetworkDriver.Join', IDS), { Got: IDS, Implements: ['NetworkDriver'] });
     await next;
   });
 
-  it('doubles the wait between attempts, and fails at the deadline', async () => {
-    await plugin.kill();
+  /** A client of the plugin, and when it has looked for it, in milliseconds. */
+  const counting = (): { readonly client: PluginClient; readonly looks: readonly number[] } => {
     const looks: number[] = [];
     const start = performance.now();
     const directories = {
@@ -312,23 +311,31 @@ describe('client of a plugin', () => {
       },
       specs: [],
     };
-    using counting = new PluginClient(plugin.name, { directories, own: [], times: TIMES });
+    return { client: new PluginClient(plugin.name, { directories, own: [], times: TIMES }), looks };
+  };
+
+  it('doubles the wait between attempts, and fails at the deadline', async () => {
+    await plugin.kill();
+    const { client: counted, looks } = counting();
+    using _ = counted;
     await fails(
       'unavailable',
       /plugin gp: is not running: unix:\S+gp\.sock: connect ECONNREFUSED .*\. Start the plugin, or correct its name/,
-      counting.call(LEAVE, IDS),
+      counted.call(LEAVE, IDS),
     );
     const waits = looks.map((time, i) => time - (looks[i - 1] ?? 0)).slice(1);
-    assert.equal(waits.length, 5, looks.join(' '));
-    for (const [i, least] of [20, 40, 80, 160].entries()) assert.ok((waits[i] ?? 0) >= least - 2, waits.join(' '));
+    // A busy machine makes fewer attempts. The last wait ends at the deadline.
+    assert.ok(waits.length >= 2 && waits.length <= 5, looks.join(' '));
+    for (const [i, wait] of waits.slice(0, -1).entries()) assert.ok(wait >= 20 * 2 ** i - 2, waits.join(' '));
     assert.ok((looks.at(-1) ?? 0) >= TIMES.connectMs - 2);
   });
 
   it('fails at once without retries', async () => {
     await plugin.kill();
-    const start = performance.now();
-    await fails('unavailable', /is not running/, client.call(LEAVE, IDS, { retry: false }));
-    assert.ok(performance.now() - start < 200);
+    const { client: counted, looks } = counting();
+    using _ = counted;
+    await fails('unavailable', /is not running/, counted.call(LEAVE, IDS, { retry: false }));
+    assert.equal(looks.length, 1);
   });
 
   it('sends once to a plugin that accepts and closes: it may have read the request', async () => {
