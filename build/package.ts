@@ -50,7 +50,7 @@ interface SeaConfig {
 
 /** Packages that a process loads once at most: a daemon at its start, a call that runs another program, a table. */
 const SELDOM: readonly string[] = [
-  ...['cli-table3', 'execa', 'ip-cidr', 'nanotar', 'node-zookeeper-client', 'pino', 'prom-client'],
+  ...['execa', 'ip-cidr', 'nanotar', 'node-zookeeper-client', 'pino', 'prom-client'],
 ];
 
 /** The smallest output; it is read in the same time. */

@@ -268,13 +268,13 @@ describe('operator view of networks', () => {
 });
 
 describe('operator table', () => {
-  it('aligns columns and prints a dash for an empty cell', async () => {
+  it('aligns columns and prints a dash for an empty cell', () => {
     const rows = [
       ['web', '', '10.88.0.0/16 fd00:88::/64'],
       ['a-longer-name', 'br-a', ''],
     ];
     assert.equal(
-      await formatTable(['NAME', 'DEVICE', 'SUBNETS'], rows),
+      formatTable(['NAME', 'DEVICE', 'SUBNETS'], rows),
       `
 NAME            DEVICE   SUBNETS
 web             -        10.88.0.0/16 fd00:88::/64
@@ -283,7 +283,24 @@ a-longer-name   br-a     -
     );
   });
 
-  it('prints only the headings without rows', async () => {
-    assert.equal(await formatTable(['NAME', 'DEVICE'], []), 'NAME   DEVICE\n');
+  it('prints only the headings without rows', () => {
+    assert.equal(formatTable(['NAME', 'DEVICE'], []), 'NAME   DEVICE\n');
+  });
+
+  it('aligns columns beside wide and combining characters', () => {
+    const rows = [
+      ['\u65e5\u672c', 'a'],
+      ['e\u0301', 'b'],
+      ['\u{1f600}', 'c'],
+    ];
+    assert.equal(
+      formatTable(['NAME', 'ID'], rows).replaceAll(/[^\s\w]|\u0301/gu, '#'),
+      `
+NAME   ID
+##   a
+e#      b
+#     c
+`.slice(1),
+    );
   });
 });

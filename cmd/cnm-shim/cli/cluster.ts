@@ -63,9 +63,7 @@ export function addCluster(program: Command): void {
   addOutput(status)
     .addOption(runDirOption("the daemon's directory"))
     .addHelpText('after', STATUS_EXAMPLES)
-    .action(
-      async (options: OutputOptions & RunOptions) => await show(options, await clusterCalls(options.runDir).status()),
-    );
+    .action(async (options: OutputOptions & RunOptions) => show(options, await clusterCalls(options.runDir).status()));
   addJoin(cluster);
   addLeave(cluster);
   cluster
@@ -80,7 +78,7 @@ export function addCluster(program: Command): void {
     });
 }
 
-async function show({ output, format = output }: OutputOptions, info: ClusterInfo): Promise<void> {
+function show({ output, format = output }: OutputOptions, info: ClusterInfo): void {
   if (format === 'json') {
     printJson(info);
     return;
@@ -88,26 +86,23 @@ async function show({ output, format = output }: OutputOptions, info: ClusterInf
   const { cluster, host, isMember, obstacle, outbox, file, watches, conflicts, members, networks } = info;
   const late = watches.filter(({ lost }) => lost !== undefined);
   const membership = isMember ? 'member' : `not a member: ${obstacle ?? 'it has not joined yet'}`;
-  await printTable(
-    [[cluster, host.name, membership, `${watches.length - late.length}/${watches.length}`, String(outbox)]],
-    {
-      headings: ['CLUSTER', 'HOST', 'MEMBERSHIP', 'WATCHES', 'OUTBOX'],
-      row: (cells) => cells,
-    },
-  );
+  printTable([[cluster, host.name, membership, `${watches.length - late.length}/${watches.length}`, String(outbox)]], {
+    headings: ['CLUSTER', 'HOST', 'MEMBERSHIP', 'WATCHES', 'OUTBOX'],
+    row: (cells) => cells,
+  });
   for (const [rows, shape] of [
     [members, MEMBERS],
     [networks, NETWORKS],
     [late, LATE],
     [conflicts, CONFLICTS],
   ] as const)
-    await printSection(rows, shape as TableShape<unknown>);
+    printSection(rows, shape as TableShape<unknown>);
   writeOut(`\n${file}, host ${host.id}\n`);
 }
 
 /** An empty section is left out. */
-async function printSection(rows: readonly unknown[], shape: TableShape<unknown>): Promise<void> {
+function printSection(rows: readonly unknown[], shape: TableShape<unknown>): void {
   if (rows.length === 0) return;
   writeOut('\n');
-  await printTable(rows, shape);
+  printTable(rows, shape);
 }

@@ -76,7 +76,7 @@ export function addEndpoint(program: Command): void {
         core,
         network === undefined ? listEndpoints(core) : (await inspectNetwork(core, network, names.networks)).endpoints,
       );
-      await printList(
+      printList(
         options,
         (await withProblems(core, found)).map((info) => withName(info, names)),
         ENDPOINTS,
@@ -102,7 +102,7 @@ export function addEndpoint(program: Command): void {
           return [];
         }
       });
-      if (found.length > 0) await print(options, [...new Set(found)], ENDPOINTS);
+      if (found.length > 0) print(options, [...new Set(found)], ENDPOINTS);
       raise(errors);
     });
   addEndpointRemove(endpoint);

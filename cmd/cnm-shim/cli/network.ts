@@ -123,7 +123,7 @@ export function addNetwork(program: Command): void {
       await using core = openState(options);
       const names = await dockerNames(core);
       const all = await listNetworks(core);
-      await printList(
+      printList(
         options,
         all.map((info) => named(info, names)),
         NETWORKS,
@@ -150,30 +150,30 @@ export function addNetwork(program: Command): void {
           errors.push(asNetError(thrown, 'network'));
         }
       }
-      if (networks.length > 0) await show(options, networks);
+      if (networks.length > 0) show(options, networks);
       raise(errors);
     });
   addCreate(network);
   addRemove(network);
 }
 
-async function show({ output, format = output }: OutputOptions, networks: readonly NamedNetwork[]): Promise<void> {
+function show({ output, format = output }: OutputOptions, networks: readonly NamedNetwork[]): void {
   if (format === 'json') {
     printJson(networks);
     return;
   }
-  await printTable(networks, NETWORKS);
+  printTable(networks, NETWORKS);
   writeOut('\n');
-  await printTable(
+  printTable(
     networks.flatMap(({ endpoints }) => endpoints),
     ENDPOINTS,
   );
   const overlays = networks.filter(({ overlay }) => overlay !== undefined);
   if (overlays.length === 0) return;
   writeOut('\n');
-  await printTable(overlays, OVERLAYS);
+  printTable(overlays, OVERLAYS);
   writeOut('\n');
-  await printTable(
+  printTable(
     overlays.flatMap(({ name, remote = [] }) => remote.map((one) => ({ ...one, name }))),
     REMOTE,
   );

@@ -74,9 +74,9 @@ function parseFilter(text: string, keys: readonly string[]): string {
 }
 
 /** Prints the items that pass the filters: as a table, as JSON, or their names only. */
-export async function printList<T>(options: ListOptions, all: readonly T[], shape: ListShape<T>): Promise<void> {
+export function printList<T>(options: ListOptions, all: readonly T[], shape: ListShape<T>): void {
   const data = all.filter((item) => passes(item, options.filter ?? [], shape.filters));
-  if (options.quiet !== true) await print(options, data, shape);
+  if (options.quiet !== true) print(options, data, shape);
   else writeOut([...new Set(data.map(shape.name))].map((name) => `${name}\n`).join(''));
 }
 
@@ -95,13 +95,9 @@ export function hasLabel(labels: Readonly<Record<string, string>>, wanted: strin
 }
 
 /** Prints the data on stdout, as a table or as JSON. */
-export async function print<T>(
-  { output, format = output }: OutputOptions,
-  data: readonly T[],
-  table: TableShape<T>,
-): Promise<void> {
+export function print<T>({ output, format = output }: OutputOptions, data: readonly T[], table: TableShape<T>): void {
   if (format === 'json') printJson(data);
-  else await printTable(data, table);
+  else printTable(data, table);
 }
 
 /** Ends the text with one line break, like every text file. Returns false if the reader has closed the pipe. */
@@ -109,8 +105,8 @@ export function printJson(data: unknown): boolean {
   return writeOut(`${visibleJson(JSON.stringify(data, null, 2))}\n`);
 }
 
-export async function printTable<T>(data: readonly T[], table: TableShape<T>): Promise<void> {
-  writeOut(await formatTable(table.headings, data.map(table.row)));
+export function printTable<T>(data: readonly T[], table: TableShape<T>): void {
+  writeOut(formatTable(table.headings, data.map(table.row)));
 }
 
 /** Several failures of one verb; each is a line. */

@@ -63,7 +63,7 @@ export function addPorts(program: Command): void {
       const found = all.filter(
         (port) => (ids === undefined || ids.has(port.id)) && (asked === undefined || covers(port, asked)),
       );
-      await printList(options, found, PORTS);
+      printList(options, found, PORTS);
       if (asked !== undefined && found.length === 0) tellListeners(core, asked);
     });
 }

@@ -60,7 +60,7 @@ export function addStatus(program: Command): void {
       for (;;) {
         const info = await looking('status', () => look(options));
         process.exitCode = info.ok ? 0 : 1;
-        const isRead = await show(info, options);
+        const isRead = show(info, options);
         if (options.watch !== true || !isRead) return;
         await sleep(options.interval * 1000);
       }
@@ -97,14 +97,14 @@ async function look(options: StatusOptions): Promise<Shown> {
 const CLEAR = '\u001b[H\u001b[2J';
 
 /** Returns false if the reader has closed the pipe. */
-async function show(info: Shown, { output, format = output, watch = false }: StatusOptions): Promise<boolean> {
+function show(info: Shown, { output, format = output, watch = false }: StatusOptions): boolean {
   if (format === 'json') return printJson(info);
-  const text = await textOf(info, terminalWidth());
+  const text = textOf(info, terminalWidth());
   if (!watch) return writeOut(text);
   return writeOut(process.stdout.isTTY ? `${CLEAR}${text}` : `${text}\n`);
 }
 
-async function textOf(info: Shown, width: number): Promise<string> {
+function textOf(info: Shown, width: number): string {
   const { daemon, state, filters, endpoints, unfinished, problems, lastErrors } = info;
   const pairs = formatPairs(
     [
@@ -132,7 +132,7 @@ async function textOf(info: Shown, width: number): Promise<string> {
     );
   return [
     pairs,
-    info.networks.length === 0 ? '' : `\n${await networkTable(info.networks, width)}`,
+    info.networks.length === 0 ? '' : `\n${networkTable(info.networks, width)}`,
     errors.length === 0 ? '' : `\nLast errors:\n${errors.join('\n')}\n`,
     `\n${lines.join('\n')}\n`,
   ].join('');
@@ -192,7 +192,7 @@ function duration(seconds: number): string {
 /** Below this width each network has lines of its own, since a table would not fit. */
 const TABLE_WIDTH = 80;
 
-async function networkTable(networks: Shown['networks'], width: number): Promise<string> {
+function networkTable(networks: Shown['networks'], width: number): string {
   const rows = networks.map((network) => {
     const { name, dockerName = name, driver, device = '', present, endpoints, subnets } = network;
     return [
@@ -204,7 +204,7 @@ async function networkTable(networks: Shown['networks'], width: number): Promise
       subnets.map(({ used, size }) => (used === undefined ? '-' : `${used}/${formatSize(size)}`)).join(' '),
     ];
   });
-  if (width >= TABLE_WIDTH) return await formatTable(HEADINGS, rows);
+  if (width >= TABLE_WIDTH) return formatTable(HEADINGS, rows);
   return rows
     .map((cells) => {
       const [name = '', ...rest] = cells.map((cell, i) =>
