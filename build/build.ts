@@ -24,8 +24,8 @@ const ROOT = join(import.meta.dirname, '..');
 const LICENCES = join(ROOT, 'dist/LICENSES.txt');
 /** Both are in one executable, for most of it is Node. It has the first one's name, and a link of the other's. */
 const PROGRAMS = [
-  { name: 'cni-plugin', isPlugin: true, names: [] },
-  { name: 'cnm-shim', isPlugin: false, names: ['cnm-shim', 'isthmus'] },
+  { name: 'cni-plugin', usual: 'calls', names: [] },
+  { name: 'cnm-shim', usual: 'verbs', names: ['cnm-shim', 'isthmus'] },
 ] as const;
 
 /** Builds everything below dist/. `--node-sea` packages with Node's own `--build-sea` in place of pkg. */

@@ -1,8 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
 import { type CallKind, warmUp } from './warm-up.ts';
+import { warmUpVerbs } from './warm-up-verbs.ts';
 
 /** The files of a program as loader.cjs loads it. */
 export interface Compiled {
@@ -17,6 +19,9 @@ export interface Compiler {
   readonly path: string;
   readonly options: readonly string[];
 }
+
+/** Whose functions are compiled: those of a plugin's calls, or of the verbs that look at what the plugin has made. */
+export type Used = { readonly calls: CallKind } | { readonly verbsBeside: string };
 
 /** Time limit of the calls; they take less than one second. */
 const WARM_UP_MS = 60_000;
@@ -36,22 +41,22 @@ export function compile(program: string, prefix: string, { path, options }: Comp
 }
 
 /**
- * Compiles only the functions that the CNI plugin `program` runs in its usual calls of a kind; V8 reads these in half
- * the time. Undefined if the calls cannot run: the system allows no user namespaces, or a call fails there.
+ * Compiles only the functions that `program` runs in its usual calls; V8 reads these in half the time. Undefined if the
+ * calls cannot run: the system allows no user namespaces, or a call fails there.
  */
 export function compileUsed(
   program: string,
   prefix: string,
   { path, options }: Compiler,
-  kind: CallKind,
+  used: Used,
 ): Compiled | undefined {
   const compiled = { source: `${prefix}.source`, code: `${prefix}.code` };
   const [command = '', ...apart] = APART;
-  const args = [path, ...options, import.meta.filename, program, compiled.source, compiled.code, kind];
+  const args = [path, ...options, import.meta.filename, program, compiled.source, compiled.code, JSON.stringify(used)];
   const { status, signal, stderr } = spawnSync(command, [...apart, ...args], { encoding: 'utf8', timeout: WARM_UP_MS });
   if (status === 0) return compiled;
   const reason = signal ?? /^(\w*Error: .*|unshare: .*)$/m.exec(stderr ?? '')?.[1] ?? stderr;
-  console.log(`code: all functions, because the plugin could not run (${reason})`);
+  console.log(`code: all functions, because ${program} could not run (${reason})`);
   return undefined;
 }
 
@@ -70,19 +75,27 @@ function codeOfAll(source: string): Buffer {
   return script.createCachedData();
 }
 
-async function codeOfUsed(source: string, kind: CallKind, program: string): Promise<Buffer> {
+async function codeOfUsed(source: string, used: Used, program: string): Promise<Buffer> {
   const script = new Script(source);
-  await warmUp(kind, program, () => {
+  const start = (): void => {
     const module = { exports: {} };
-    script.runInThisContext()(module, module.exports, process.getBuiltinModule);
-  });
+    script.runInThisContext()(module, module.exports, packageBeside(program));
+  };
+  if ('calls' in used) await warmUp(used.calls, program, start);
+  else await warmUpVerbs(program, used.verbsBeside, start);
   return script.createCachedData();
 }
 
-async function main([program = '', source = '', code = '', kind]: readonly string[]): Promise<void> {
+/** The program's `require`: Node's modules, and the packages that bundle.ts writes beside the program. */
+function packageBeside(program: string): (name: string) => unknown {
+  const load = createRequire(program);
+  return (name) => process.getBuiltinModule(name) ?? load(program.replace(/\.cjs$/, `.${name}.cjs`));
+}
+
+async function main([program = '', source = '', code = '', used]: readonly string[]): Promise<void> {
   const text = wrap(readFileSync(program, 'utf8'));
   writeFileSync(source, text);
-  writeFileSync(code, kind === undefined ? codeOfAll(text) : await codeOfUsed(text, kind as CallKind, program));
+  writeFileSync(code, used === undefined ? codeOfAll(text) : await codeOfUsed(text, JSON.parse(used), program));
 }
 
 if (import.meta.main) await main(process.argv.slice(2));

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { brotliCompressSync, constants, zstdCompressSync } from 'node:zlib';
+import { constants, zstdCompressSync } from 'node:zlib';
 import { default as pkg } from '@yao-pkg/pkg/lib-es5/sea.js';
 import type { Bundle } from './bundle.ts';
-import { type Compiler, compile, compileUsed } from './code-cache.ts';
-import { CALLS } from './warm-up.ts';
+import { type Compiler, compile, compileUsed, type Used } from './code-cache.ts';
+import { CALLS, type CallKind } from './warm-up.ts';
 
 /** The tool that joins program and Node: `pkg`, or Node's own `--build-sea`. */
 export type Packager = 'pkg' | 'node-sea';
@@ -33,8 +33,8 @@ export interface Program {
   readonly bundle: Omit<Bundle, 'inputs'>;
   /** Names of the executable that select it. Every other name selects the first program. */
   readonly names?: readonly string[];
-  /** Its usual calls run at build time, to find the code they need. */
-  readonly isPlugin?: boolean;
+  /** Its usual calls, which run at build time to find the code they need: of a plugin, or of the command line. */
+  readonly usual?: 'calls' | 'verbs';
 }
 
 interface SeaConfig {
@@ -49,9 +49,10 @@ interface SeaConfig {
 }
 
 /** Packages that a process loads once at most: a daemon at its start, a call that runs another program, a table. */
-const SELDOM: readonly string[] = [
-  ...['execa', 'ip-cidr', 'nanotar', 'node-zookeeper-client', 'pino', 'prom-client'],
-];
+const SELDOM: readonly string[] = [...['execa', 'ip-cidr', 'nanotar', 'node-zookeeper-client', 'pino', 'prom-client']];
+
+/** What the code of one program is made for. Every program has `other`. */
+const KINDS = { calls: CALLS, verbs: ['serve', 'other'] } as const;
 
 /** The smallest output; it is read in the same time. */
 const ZSTD = { [constants.ZSTD_c_compressionLevel]: 19 };
@@ -130,39 +131,36 @@ function makeAssets(
   const [first = ''] = Object.keys(programs);
   const packages = packagesOf(Object.values(programs));
   const names = Object.entries(programs).flatMap(([program, { names = [] }]) => names.map((name) => [name, program]));
-  const kinds = Object.entries(programs).flatMap(([program, { isPlugin }]) => (isPlugin ? [[program, CALLS]] : []));
-  const described = {
-    ...{ first, names: Object.fromEntries(names), kinds: Object.fromEntries(kinds), packages: Object.keys(packages) },
-    seldom: SELDOM,
-    packed: Object.keys(programs).filter((name) => isPacked(programs[name])),
-  };
-  const manifest = join(directory, 'manifest');
-  writeFileSync(manifest, JSON.stringify(described));
-  const assets: Record<string, string> = { manifest };
-  const add = (name: string, file: string, isPlugin = false): void => {
+  const kinds = Object.entries(programs).flatMap(([name, { usual }]) => (usual ? [[name, KINDS[usual]]] : []));
+  const plugin = Object.values(programs).find(({ usual }) => usual === 'calls')?.bundle.program;
+  const assets: Record<string, string> = {};
+  const packed: Record<string, number> = {};
+  const add = (name: string, file: string, usual?: Program['usual']): readonly string[] => {
     const [path, prefix] = [resolve(file), join(directory, `asset${Object.keys(assets).length}`)];
-    for (const kind of isPlugin ? CALLS : (['other'] as const)) {
-      const own = `${prefix}.${kind}`;
-      const used = isPlugin ? compileUsed(path, own, compiler, kind) : undefined;
-      const { source, code } = used ?? compile(path, own, compiler);
-      assets[name] = source;
-      assets[`${name}.${kind}`] = code;
-    }
+    const made = usual === undefined ? (['other'] as const) : KINDS[usual];
+    return [
+      name,
+      ...made.map((kind) => {
+        const own = `${prefix}.${kind}`;
+        const used = usedBy(usual, kind, plugin);
+        const { source, code } = (used && compileUsed(path, own, compiler, used)) ?? compile(path, own, compiler);
+        assets[name] = source;
+        assets[`${name}.${kind}`] = code;
+        return `${name}.${kind}`;
+      }),
+    ];
   };
   const pack = (name: string): void => {
-    const source = assets[name] ?? '';
-    assets[name] = `${source}.br`;
-    writeFileSync(`${source}.br`, brotliCompressSync(readFileSync(source)));
+    const file = assets[name] ?? '';
+    const bytes = readFileSync(file);
+    packed[name] = bytes.length;
+    assets[name] = `${file}.zst`;
+    writeFileSync(`${file}.zst`, zstdCompressSync(bytes, { params: ZSTD }));
   };
-  const packProgram = (name: string): void => {
-    pack(name);
-    const code = assets[`${name}.other`] ?? '';
-    assets[`${name}.other`] = `${code}.zst`;
-    writeFileSync(`${code}.zst`, zstdCompressSync(readFileSync(code), { params: ZSTD }));
-  };
-  for (const [name, program] of Object.entries(programs)) {
-    add(name, program.bundle.program, program.isPlugin);
-    if (isPacked(program)) packProgram(name);
+  for (const [name, { bundle, usual }] of Object.entries(programs)) {
+    const made = add(name, bundle.program, usual);
+    // Some milliseconds more at each start, for 5 MB less: runtimes do not wait for the command line.
+    if (usual !== 'calls') for (const asset of made) pack(asset);
   }
   for (const [name, file] of Object.entries(packages)) {
     add(name, file);
@@ -171,12 +169,19 @@ function makeAssets(
     delete assets[`${name}.other`];
     pack(name);
   }
+  const described = { first, names: Object.fromEntries(names), kinds: Object.fromEntries(kinds) };
+  assets.manifest = join(directory, 'manifest');
+  writeFileSync(
+    assets.manifest,
+    JSON.stringify({ ...described, packages: Object.keys(packages), seldom: SELDOM, packed }),
+  );
   return assets;
 }
 
-/** True for the program that takes some milliseconds more to start for 3 MB less: runtimes do not wait for it. */
-function isPacked(program: Program | undefined): boolean {
-  return program !== undefined && program.isPlugin !== true;
+/** What finds the code that is needed; undefined to compile all, as for the daemon, which runs for months. */
+function usedBy(usual: Program['usual'], kind: string, plugin: string | undefined): Used | undefined {
+  if (usual === 'calls') return { calls: kind as CallKind };
+  return usual === 'verbs' && kind === 'other' && plugin !== undefined ? { verbsBeside: resolve(plugin) } : undefined;
 }
 
 /** The packages of all programs, each once. Throws if two programs have different ones of the same name. */

@@ -4,7 +4,8 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const POD = 'warm-up';
+/** Name of the pod, and of its network. */
+export const POD = 'warm-up';
 
 /** Calls for whose code the executable has a cache each: V8 reads a cache as a whole. */
 export const CALLS = ['ADD', 'DEL', 'other'] as const;
@@ -42,12 +43,27 @@ const STEPS: Readonly<Record<CallKind, { readonly before: readonly Step[]; reado
  * Throws with the plugin's answer if a call fails.
  */
 export async function warmUp(kind: CallKind, program: string, start: () => void): Promise<void> {
+  await withPod(async (dir, prepare) => {
+    const { before, usual } = STEPS[kind];
+    let prevResult: object = {};
+    for (const step of before) prevResult = callPlugin(program, prepare(step, prevResult));
+    for (const step of usual) {
+      const { code, text } = await answerOf(start, dir, prepare(step, prevResult));
+      answered(code, text);
+    }
+  });
+}
+
+/** Sets the variables of a call, and returns its configuration. */
+type Prepare = (step: Step, prevResult?: object) => string;
+
+/** Works with a pod, and a directory whose parts `state` and `networks` are the plugin's. */
+export async function withPod(work: (dir: string, prepare: Prepare) => Promise<void>): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'isth-warm-'));
   const pod = spawn('unshare', ['--net', 'sh', '-c', 'echo && exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
   try {
     await once(pod.stdout, 'data');
-    let prevResult: object = {};
-    const prepare = ([command, ifName]: Step): string => {
+    await work(dir, ([command, ifName], prevResult = {}) => {
       Object.assign(process.env, {
         CNI_COMMAND: command,
         CNI_CONTAINERID: POD,
@@ -57,17 +73,17 @@ export async function warmUp(kind: CallKind, program: string, start: () => void)
         ISTHMUS_STATE_DIR: join(dir, 'state'),
       });
       return JSON.stringify({ ...configIn(dir, ifName), ...(command === 'CHECK' ? { prevResult } : {}) });
-    };
-    const { before, usual } = STEPS[kind];
-    for (const step of before) {
-      const { status, stdout } = spawnSync(process.execPath, [program], { input: prepare(step), encoding: 'utf8' });
-      prevResult = answered(status, stdout);
-    }
-    for (const step of usual) await answerOf(start, dir, prepare(step));
+    });
   } finally {
     pod.stdin.end();
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** Runs a call in a process of its own, and returns its answer. Throws with it if the call fails. */
+export function callPlugin(program: string, input: string): object {
+  const { status, stdout } = spawnSync(process.execPath, [program], { input, encoding: 'utf8' });
+  return answered(status, stdout);
 }
 
 function configIn(dir: string, ifName: string): object {
@@ -87,12 +103,16 @@ function configIn(dir: string, ifName: string): object {
 }
 
 /**
- * Returns the output of one start with a configuration on stdin. The plugin calls process.exit, which must not end this
- * process.
+ * Returns the exit code and the output of one start with a text on stdin. The program calls process.exit, which must not
+ * end this process.
  */
-async function answerOf(start: () => void, dir: string, config: string): Promise<object> {
+export async function answerOf(
+  start: () => void,
+  dir: string,
+  stdin: string,
+): Promise<{ code: unknown; text: string }> {
   const [input, output] = [join(dir, 'stdin'), join(dir, 'stdout')];
-  writeFileSync(input, config);
+  writeFileSync(input, stdin);
   // An opened file gets the lowest free descriptor.
   closeSync(0);
   openSync(input, 'r');
@@ -104,7 +124,7 @@ async function answerOf(start: () => void, dir: string, config: string): Promise
     start();
   });
   process.exit = exit;
-  return answered(code, readFileSync(output, 'utf8'));
+  return { code, text: readFileSync(output, 'utf8') };
 }
 
 function answered(code: unknown, answer: string): object {

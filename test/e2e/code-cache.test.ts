@@ -87,7 +87,7 @@ describe('code cache', () => {
       const all = compile(program, file('all'), COMPILER);
       const before = links();
       for (const kind of CALLS) {
-        const used = compileUsed(program, file(kind), COMPILER, kind);
+        const used = compileUsed(program, file(kind), COMPILER, { calls: kind });
         assert.equal(links(), before, kind);
         assert.ok(used !== undefined, kind);
         assert.ok(statSync(used.code).size < 0.65 * statSync(all.code).size, kind);
@@ -98,7 +98,7 @@ describe('code cache', () => {
     it('is not created for a plugin whose calls fail', () => {
       writeFileSync(file('failing.cjs'), 'process.exit(3);');
       for (const kind of CALLS)
-        assert.equal(compileUsed(file('failing.cjs'), file('failing'), COMPILER, kind), undefined, kind);
+        assert.equal(compileUsed(file('failing.cjs'), file('failing'), COMPILER, { calls: kind }), undefined, kind);
     });
   });
 });
