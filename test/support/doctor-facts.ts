@@ -4,7 +4,7 @@ import type { View } from '../../src/shared/host/host.ts';
 import { hostId, type SandboxId } from '../../src/shared/model/attachment.ts';
 import type { CniEndpoint, LoneEndpoint } from '../../src/shared/model/endpoint.ts';
 import type { LinkState } from '../../src/shared/model/link.ts';
-import type { ControlStatus } from '../../src/shared/ops/control.ts';
+import type { DaemonStatus } from '../../src/shared/ops/control.ts';
 import type { Facts, NetworkFacts } from '../../src/shared/ops/doctor/facts.ts';
 import type { NetworkRow } from '../../src/shared/store/store.ts';
 import { attachmentOf } from './core.ts';
@@ -74,7 +74,7 @@ export function healthyFacts(): Facts {
   };
 }
 
-export function healthyStatus(): ControlStatus {
+export function healthyStatus(): DaemonStatus {
   return {
     ...{ version: '0.1.0', pid: 812, startedAt: new Date(NOW - 5000).toISOString(), uptimeSeconds: 5 },
     ...{ rssBytes: 60 << 20, eventLoopDelayMs: { p50: 1, p99: 2, max: 3 }, calls: { running: 0, waiting: 0 } },

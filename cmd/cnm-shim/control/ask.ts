@@ -1,9 +1,7 @@
-import { request } from 'node:http';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { hasCode } from '../../../src/shared/errors/net-error.ts';
 import { field, textField } from '../../../src/shared/model/json.ts';
-import type { ControlAnswer, ControlStatus } from '../../../src/shared/ops/control.ts';
+import type { ControlAnswer, DaemonStatus } from '../../../src/shared/ops/control.ts';
 import { controlSocket } from './socket.ts';
 
 /** The daemon answers in a few milliseconds: one that takes longer hangs. */
@@ -32,7 +30,7 @@ export async function askDaemon(runDir: string): Promise<ControlAnswer> {
 async function withoutControl(runDir: string): Promise<ControlAnswer> {
   const socket = join(runDir, 'cni.sock');
   const isThere = await new Promise<boolean>((resolve) => {
-    const connection = connect(socket);
+    const connection = process.getBuiltinModule('node:net').connect(socket);
     const finish = (answered: boolean): void => {
       connection.destroy();
       resolve(answered);
@@ -52,6 +50,7 @@ function get(socketPath: string, path: string): Promise<string> {
     const signal = AbortSignal.timeout(ANSWER_MS);
     const late = Object.assign(new Error('no answer in time'), { code: LATE });
     const fail = (error: unknown): void => reject(signal.aborted ? late : error);
+    const { request } = process.getBuiltinModule('node:http');
     const asked = request({ socketPath, path, signal, agent: false, headers: { host: 'isthmus' } }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (piece: string) => {
@@ -80,7 +79,7 @@ function parseStatus(text: string): ControlAnswer {
   const calls = field(answer, 'calls');
   const errors = field(answer, 'lastErrors');
   const docker = textField(field(answer, 'sockets'), 'docker');
-  const status: ControlStatus = {
+  const status: DaemonStatus = {
     version,
     startedAt,
     pid: number(answer, 'pid'),

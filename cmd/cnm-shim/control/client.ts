@@ -1,10 +1,10 @@
-import { type IncomingMessage, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import { hasCode, NetError } from '../../../src/shared/errors/net-error.ts';
 import { isObject, type Json } from '../../../src/shared/model/json.ts';
+import type { DaemonStatus } from '../../../src/shared/ops/control.ts';
 import type { OperationEvent } from './operations.ts';
 import { controlSocket } from './socket.ts';
-import type { DaemonStatus } from './status.ts';
 
 /** Milliseconds that the daemon may take for an answer. */
 const ANSWER_MS = 10_000;
@@ -85,6 +85,7 @@ async function* pieces(runDir: string, path: string, follows: boolean): AsyncGen
 function ask(runDir: string, path: string, late: AbortSignal, follows: boolean): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const end = (): void => void asked.destroy(new Error(LATE));
+    const { request } = process.getBuiltinModule('node:http');
     const asked = request({ socketPath: controlSocket(runDir), path, agent: false }, (response) => {
       if (follows) late.removeEventListener('abort', end);
       resolve(response.setEncoding('utf8'));

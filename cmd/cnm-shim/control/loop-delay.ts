@@ -1,11 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-
-/** How late the daemon's thread was, in milliseconds. */
-export interface LoopDelay {
-  readonly p50: number;
-  readonly p99: number;
-  readonly max: number;
-}
+import type { LoopDelay } from '../../../src/shared/ops/control.ts';
 
 /** Milliseconds between two samples, while there is work. */
 const RESOLUTION_MS = 10;

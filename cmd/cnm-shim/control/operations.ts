@@ -1,4 +1,5 @@
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
+import type { LastError } from '../../../src/shared/ops/control.ts';
 import type { Times } from '../../../src/shared/runtime/phases.ts';
 import { Tally } from './tally.ts';
 
@@ -50,16 +51,6 @@ export interface OperationEvent {
   readonly phases: Readonly<Record<string, number>>;
   readonly traceparent?: string;
   readonly did?: readonly string[];
-}
-
-/** An error of `GET /v1/status`. */
-export interface LastError {
-  readonly at: string;
-  readonly operation: string;
-  /** `network web, container 1f0c, ifname eth0`. */
-  readonly subject: string;
-  readonly message: string;
-  readonly code: number;
 }
 
 /** Operations that are kept. */

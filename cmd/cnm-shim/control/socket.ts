@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import type { createServer, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { asNetError } from '../../../src/shared/errors/net-error.ts';
@@ -46,7 +46,7 @@ export function makeServer(answer: Answer, log: Logger): Server {
     ...{ headersTimeout: IDLE_MS, requestTimeout: IDLE_MS, keepAliveTimeout: IDLE_MS },
     ...{ connectionsCheckingInterval: IDLE_MS / 2, maxHeaderSize: MOST_HEADERS },
   };
-  const server = createServer(limits, (request, response) => {
+  const server = process.getBuiltinModule('node:http').createServer(limits, (request, response) => {
     response.on('error', () => {});
     answer(request, response).catch((thrown: unknown) => {
       log.warn('control.failed', { error: asNetError(thrown, 'control').message });

@@ -1,31 +1,9 @@
 import type { Logger } from '../../../src/shared/log/log.ts';
+import type { Calls, DaemonStatus } from '../../../src/shared/ops/control.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
 import { PROGRAM_VERSION } from '../../../src/shared/runtime/program-version.ts';
-import type { LoopDelay, LoopWatch } from './loop-delay.ts';
-import type { LastError, Operations } from './operations.ts';
-
-/** Calls in progress, and claimed ones that wait for their turn. */
-export interface Calls {
-  readonly running: number;
-  readonly waiting: number;
-}
-
-/** `GET /v1/status`. */
-export interface DaemonStatus {
-  readonly version: string;
-  readonly pid: number;
-  /** ISO 8601. */
-  readonly startedAt: string;
-  readonly uptimeSeconds: number;
-  readonly rssBytes: number;
-  /** Of the last one to two minutes. */
-  readonly eventLoopDelayMs: LoopDelay;
-  readonly calls: Calls;
-  /** Paths, or systemd's names. */
-  readonly sockets: { readonly cni: string; readonly docker?: string; readonly control: string };
-  /** The newest first. */
-  readonly lastErrors: readonly LastError[];
-}
+import type { LoopWatch } from './loop-delay.ts';
+import type { Operations } from './operations.ts';
 
 /** What the control socket's answers are made of. */
 export interface DaemonFacts {

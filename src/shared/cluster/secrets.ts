@@ -1,4 +1,3 @@
-import { hkdfSync, randomBytes } from 'node:crypto';
 import { Secret } from '../model/secret.ts';
 import * as is from '../store/shapes.ts';
 import { parse } from './values.ts';
@@ -59,7 +58,7 @@ export function rotated({ generation, current, next }: Secrets, at: number): Sec
 }
 
 function newSecret(): Secret {
-  return new Secret(randomBytes(BYTES));
+  return new Secret(process.getBuiltinModule('node:crypto').randomBytes(BYTES));
 }
 
 /** A host as a key depends on it: with another address, or after a reboot, it has other keys. */
@@ -80,6 +79,7 @@ const FIRST_SPI = 256;
 export function keyOf(secret: Secret, from: KeyEnd, to: KeyEnd): { readonly spi: number; readonly key: Secret } {
   const ends = [from, to].flatMap(({ host, address, salt }) => [host, address, salt]);
   const info = JSON.stringify(['isthmus esp 1', ...ends]);
+  const { hkdfSync } = process.getBuiltinModule('node:crypto');
   const bytes = Buffer.from(hkdfSync('sha256', secret.reveal(), new Uint8Array(), info, 24));
   const spi = FIRST_SPI + (bytes.readUInt32BE(20) % (2 ** 32 - FIRST_SPI));
   return { spi, key: new Secret(bytes.subarray(0, 20)) };

@@ -6,7 +6,7 @@ import type { NetlinkSocket } from '../netlink/socket.ts';
 import { BRIDGE_SETS, BRIDGE_TABLE_ID, bridgeRuleCounts, bridgeTableRequests } from './bridge-table.ts';
 import type { Firewaller, Stray, Wanted } from './firewaller.ts';
 import { FixedTable, type TableKind } from './fixed-table.ts';
-import { all, type Held, heldOf, look } from './held-elements.ts';
+import { all, areThere, type Held, heldOf } from './held-elements.ts';
 import { KnownRuleset } from './known-ruleset.ts';
 import { encodeComment, IFNAME_BYTES } from './nft-elements.ts';
 
@@ -53,7 +53,7 @@ export class BridgeFirewaller implements Firewaller {
     return this.#table.removeFound('endpoint', (socket) => {
       const entries = [{ kind: 'guard', port, mac: NO_MAC } as const, { kind: 'isolated', port } as const];
       const asked = heldOf(guardElements(entries)).filter(isOfPort);
-      const isThere = look(socket, BRIDGE_TABLE_ID, asked).some((found) => found !== undefined);
+      const isThere = areThere(socket, BRIDGE_TABLE_ID, asked).includes(true);
       return isThere ? () => ofPort(socket, port) : undefined;
     });
   }

@@ -15,11 +15,11 @@ import {
   additions,
   all,
   among,
+  areThere,
   difference,
   displaced,
   type Held,
   heldOf,
-  look,
   present,
   removals,
 } from './held-elements.ts';
@@ -114,12 +114,12 @@ export class FixedTable implements Disposable {
     if (socket === undefined || watch === undefined || !watch.isWhole()) return [...entries];
     if (watch.isComplete(entries)) return [];
     const parts = entries.map((entry) => this.#held([entry]));
-    const found = look(socket, this.#kind.id, parts.flat());
+    const found = areThere(socket, this.#kind.id, parts.flat());
     let at = 0;
     const lacking = entries.filter((_, i) => {
       const own = found.slice(at, at + (parts[i]?.length ?? 0));
       at += own.length;
-      return own.includes(undefined);
+      return own.includes(false);
     });
     if (lacking.length === 0) watch.keepComplete(entries);
     return lacking;

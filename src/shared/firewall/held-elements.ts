@@ -1,7 +1,7 @@
 import type { Element } from '../host/firewall-elements.ts';
 import type { TableId } from '../netlink/nfnetlink.ts';
 import { addElementsRequests, deleteElementsRequests } from '../netlink/nft-batch.ts';
-import { getElements, listElements, type RawElement } from '../netlink/nft-sets.ts';
+import { getElements, hasElements, listElements, type RawElement } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket, Request } from '../netlink/socket.ts';
 import { encodeElement } from './nft-elements.ts';
 
@@ -16,11 +16,17 @@ export function heldOf(elements: readonly Element[]): Held[] {
 }
 
 /** The kernel's elements with these keys; undefined for those that it lacks. */
-export function look(socket: NetlinkSocket, id: TableId, wanted: readonly Held[]): (RawElement | undefined)[] {
-  return getElements(
-    socket,
-    wanted.map(({ set, raw: { key } }) => ({ id: { ...id, set }, element: { key } })),
-  );
+function look(socket: NetlinkSocket, id: TableId, wanted: readonly Held[]): (RawElement | undefined)[] {
+  return getElements(socket, keysOf(id, wanted));
+}
+
+/** Whether the kernel has elements with these keys. */
+export function areThere(socket: NetlinkSocket, id: TableId, wanted: readonly Held[]): boolean[] {
+  return hasElements(socket, keysOf(id, wanted));
+}
+
+function keysOf(id: TableId, wanted: readonly Held[]): Parameters<typeof getElements>[1] {
+  return wanted.map(({ set, raw: { key } }) => ({ id: { ...id, set }, element: { key } }));
 }
 
 /** The wanted elements that the kernel has with the same owner. */

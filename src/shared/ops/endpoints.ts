@@ -29,14 +29,24 @@ export interface EndpointInfo {
 
 /** Lists the recorded endpoints, all or one network's; sorted by network, camp, id and interface. */
 export function listEndpoints({ store }: Core, network?: string): EndpointInfo[] {
+  return attachmentsOf(store.endpoints.list(network)).map((rows) => describe(store.leases, rows));
+}
+
+/** The parts of each attachment together, in their order. */
+export function attachmentsOf(rows: readonly Endpoint[]): readonly (readonly [Endpoint, ...Endpoint[]])[] {
   const parts = new Map<string, [Endpoint, ...Endpoint[]]>();
-  for (const row of store.endpoints.list(network)) {
+  for (const row of rows) {
     const key = keyOf(row.attachment);
     const known = parts.get(key);
     if (known === undefined) parts.set(key, [row]);
     else known.push(row);
   }
-  return [...parts.values()].map((rows) => describe(store.leases, rows));
+  return [...parts.values()];
+}
+
+/** False while a call creates or deletes it, and after a crash during either. */
+export function isReady(rows: readonly Endpoint[]): boolean {
+  return rows.every(({ progress }) => progress === 'ready');
 }
 
 /** `rows` are the parts of one attachment. */
@@ -58,7 +68,7 @@ function describe(leases: Core['store']['leases'], rows: readonly [Endpoint, ...
     ports: rows.flatMap(portsOf),
     ...(sandbox.path === '' ? {} : { sandbox: sandbox.path }),
     ...given({ dockerNetwork }),
-    ready: rows.every(({ progress }) => progress === 'ready'),
+    ready: isReady(rows),
   };
 }
 

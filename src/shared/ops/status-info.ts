@@ -1,6 +1,6 @@
 import type { CampName } from '../model/attachment.ts';
 import type { FirewallBackend } from '../model/firewall.ts';
-import type { ControlAnswer, ControlStatus, LastError } from './control.ts';
+import type { ControlAnswer, DaemonStatus, LastError } from './control.ts';
 
 /** How this host is, on one screen. */
 export interface StatusInfo {
@@ -20,7 +20,7 @@ export interface StatusInfo {
   readonly problems: readonly string[];
 }
 
-export interface DaemonInfo extends Partial<Omit<ControlStatus, 'lastErrors'>> {
+export interface DaemonInfo extends Partial<Omit<DaemonStatus, 'lastErrors'>> {
   readonly state: ControlAnswer['state'];
   /** Why it does not answer. */
   readonly why?: string;

@@ -9,7 +9,7 @@ import { given } from '../model/given.ts';
 import { inspectState, type StateInspection } from '../store/inspect.ts';
 import type { NetworkRow } from '../store/store.ts';
 import type { ControlAnswer } from './control.ts';
-import { listEndpoints } from './endpoints.ts';
+import { attachmentsOf, isReady } from './endpoints.ts';
 import { type SubnetInfo, subnetsOf } from './networks.ts';
 import type {
   EndpointCount,
@@ -60,7 +60,7 @@ export async function readStatus(core: Core, { version, stateDir, control }: Sta
     state: { dir: stateDir, exists },
     filters: filters.map(({ info }) => info),
     networks,
-    endpoints: countsOf(core, isReadable),
+    endpoints: countsOf(parts),
     unfinished,
     lastErrors: lastErrors.toSorted((a, b) => (a.at < b.at ? 1 : -1)),
     problems,
@@ -142,11 +142,11 @@ function subnetStatus({ subnet, size, leased }: SubnetInfo): SubnetStatus {
   return { subnet, size, ...(leased !== undefined && { used: leased, free: Math.max(size - leased, 0) }) };
 }
 
-function countsOf(core: Core, isReadable: boolean): EndpointCount[] {
-  const all = isReadable ? listEndpoints(core) : [];
+function countsOf(parts: readonly Endpoint[]): EndpointCount[] {
+  const all = attachmentsOf(parts);
   return (['cni', 'docker'] as const).map((camp) => {
-    const own = all.filter((info) => info.camp === camp);
-    const ready = own.filter((info) => info.ready).length;
+    const own = all.filter(([{ attachment }]) => campName(attachment.camp) === camp);
+    const ready = own.filter(isReady).length;
     return { camp, ready, unfinished: own.length - ready };
   });
 }

@@ -44,7 +44,7 @@ export function openCore(env: Environment, { phases, looks }: CallOptions = {}):
     plugin: (name) => plugins.open(name),
     delegates: { env, stderr: writeStderr },
     openStore: () => {
-      store = openSqliteStore({ stateDir, identity: host.identity, pause, keeps: looks === true });
+      store = openSqliteStore({ stateDir, identity: host.identity, pause, looks: looks === true });
       return store;
     },
     ...given({ phases, looks }),

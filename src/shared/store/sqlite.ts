@@ -48,9 +48,9 @@ export interface SqliteStoreOptions {
   readonly pause?: Pause;
   /**
    * True: leaves the file as it is. A missing or broken one throws NetError `state` instead of being created or set
-   * aside. Default: false.
+   * aside. And keeps what it has parsed: such a process lists the same endpoints several times and ends. Default: false.
    */
-  readonly keeps?: boolean;
+  readonly looks?: boolean;
 }
 
 /**
@@ -64,14 +64,14 @@ export function openSqliteStore({
   waitMs = 30_000,
   logPages = 256,
   pause,
-  keeps = false,
+  looks = false,
 }: SqliteStoreOptions): LocalStore {
   ensureStateDir(stateDir);
   try {
-    const file = new SqliteFile(stateDir, { waitMs, logPages, keeps, ...given({ pause }) });
-    return new SqliteStore(stateDir, identity, file, keeps);
+    const file = new SqliteFile(stateDir, { waitMs, logPages, keeps: looks, ...given({ pause }) });
+    return new SqliteStore(stateDir, identity, file, looks);
   } catch (error) {
-    if (keeps && isBroken(error)) throw brokenState(error, 'store.open', stateDir);
+    if (looks && isBroken(error)) throw brokenState(error, 'store.open', stateDir);
     throw diskError(error, 'store.open', stateDir);
   }
 }
@@ -88,13 +88,13 @@ class SqliteStore implements LocalStore {
   readonly #stateDir: string;
   readonly #file: SqliteFile;
   readonly #boots: Boots;
-  readonly #keeps: boolean;
+  readonly #looks: boolean;
   #depth = 0;
   #durable = false;
 
-  constructor(stateDir: string, identity: HostIdentity, file: SqliteFile, keeps: boolean) {
+  constructor(stateDir: string, identity: HostIdentity, file: SqliteFile, looks: boolean) {
     this.#stateDir = stateDir;
-    this.#keeps = keeps;
+    this.#looks = looks;
     this.#file = file;
     this.#boots = new Boots(file, identity);
     const current = (): number => this.#boots.current();
@@ -111,7 +111,7 @@ class SqliteStore implements LocalStore {
     this.networks = new SqliteNetworks(context);
     this.dockerNetworks = new SqliteDockerNetworks(context);
     this.pools = new SqlitePools(context);
-    this.endpoints = new SqliteEndpoints(context);
+    this.endpoints = new SqliteEndpoints(context, looks);
     this.leases = new SqliteLeases(context);
     this.notes = new SqliteNotes(context);
     this.ports = new SqlitePorts(context);
@@ -176,7 +176,7 @@ class SqliteStore implements LocalStore {
     } catch (error) {
       const origin = error instanceof NetError ? error.cause : error;
       if (this.#depth > 0 || !isBroken(origin)) throw storeError(error, op, this.#stateDir);
-      throw this.#keeps ? brokenState(origin, op, this.#stateDir) : this.#replace(op, origin);
+      throw this.#looks ? brokenState(origin, op, this.#stateDir) : this.#replace(op, origin);
     }
   }
 

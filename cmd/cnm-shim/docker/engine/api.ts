@@ -1,5 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { type IncomingMessage, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { fault } from '../../../../src/shared/errors/fault.ts';
 import { asNetError, NetError } from '../../../../src/shared/errors/net-error.ts';
@@ -154,6 +153,7 @@ const ABSENT: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED']);
  */
 function get(socketPath: string, path: string, signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
+    const { request } = process.getBuiltinModule('node:http');
     const asked = request({ socketPath, path, signal, agent: false, headers: { Host: 'docker' } }, (response) => {
       readAnswer(response).then(resolve, reject);
     });
@@ -216,6 +216,7 @@ function isErrno(thrown: unknown): thrown is NodeJS.ErrnoException {
 
 /** True if a process with this name (`comm`) exists, according to `proc`. */
 export async function isProcessRunning(name: string, proc = '/proc'): Promise<boolean> {
+  const { readdir } = process.getBuiltinModule('node:fs/promises');
   for (const pid of await readdir(proc)) if (/^\d+$/.test(pid) && (await commOf(join(proc, pid))) === name) return true;
   return false;
 }
@@ -223,6 +224,7 @@ export async function isProcessRunning(name: string, proc = '/proc'): Promise<bo
 /** Undefined if the process has ended meanwhile. */
 async function commOf(dir: string): Promise<string | undefined> {
   try {
+    const { readFile } = process.getBuiltinModule('node:fs/promises');
     return (await readFile(join(dir, 'comm'), 'utf8')).trimEnd();
   } catch {
     return undefined;

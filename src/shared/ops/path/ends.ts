@@ -76,8 +76,9 @@ export function openContainer({ host }: Core, { title, info }: ContainerEnd): Li
   for (const path of paths) {
     const ns = host.open(path);
     if (ns instanceof LinuxNamespace) {
+      if (info.sandbox !== undefined) return ns;
       const { links } = host.observe(ns, { links: 'all' });
-      if (info.sandbox !== undefined || [...links.values()].some(({ mac }) => mac === info.mac)) return ns;
+      if ([...links.values()].some(({ mac }) => mac === info.mac)) return ns;
     }
     ns[Symbol.dispose]();
   }
