@@ -9,7 +9,8 @@ import { sizesOf } from './sizes.ts';
 /**
  * Runs run.ts inside a new namespace that stands for a host, so that both sides of the comparison start directly,
  * without another program between. `--quick` measures small sizes, `--daemon` only launcher and daemon, `--docker`
- * only dockerd with both drivers, `--overlay` only networks over several hosts, `--drivers` only drivers without a bridge, `--scale` only the simulation of many hosts.
+ * only dockerd with both drivers, `--overlay` only networks over several hosts, `--drivers` only drivers without a bridge,
+ * `--scale` only the simulation of many hosts, `--verbs` only the verbs that look at a host.
  * `--markdown` and `--json FILE` are passed on.
  */
 function main(): void {

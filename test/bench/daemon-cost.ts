@@ -84,7 +84,7 @@ export function totalOf(calls: readonly SystemCall[]): number {
 }
 
 /** proc(5): field 15 of /proc/PID/stat, in ticks of 10 ms; the first field of schedstat, in nanoseconds. */
-function cpuTime(pid: number): CpuTime {
+export function cpuTime(pid: number): CpuTime {
   const tasks = readdirSync(`/proc/${pid}/task`);
   const runs = tasks.map((task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]));
   const [, rest = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');

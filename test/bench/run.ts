@@ -17,13 +17,17 @@ import { measureScale } from './scale.ts';
 import { printScale, scaleMarkdown, scaleRows } from './scale-report.ts';
 import { type Sizes, sizesOf } from './sizes.ts';
 import { summarize, timed } from './stats.ts';
+import { measureVerbs } from './verbs.ts';
+import { printVerbs, verbRows, verbsMarkdown } from './verbs-report.ts';
 
 /** Measures everything in one run, prints it, and writes it to the file of `--json FILE`. */
 async function main([site = '', ...options]: readonly string[]): Promise<void> {
   const sizes = sizesOf(options);
   const about = machine();
-  const only = ['--daemon', '--docker', '--overlay', '--drivers', '--scale'].map((one) => options.includes(one));
-  const [onlyDaemon, onlyDocker, onlyOverlay, onlyDrivers, onlyScale] = only;
+  const only = ['--daemon', '--docker', '--overlay', '--drivers', '--scale', '--verbs'].map((one) =>
+    options.includes(one),
+  );
+  const [onlyDaemon, onlyDocker, onlyOverlay, onlyDrivers, onlyScale, onlyVerbs] = only;
   const all = !only.includes(true);
   console.log(machineLine(about));
   const calls = all ? await measure(JSON.parse(site), sizes) : undefined;
@@ -38,10 +42,13 @@ async function main([site = '', ...options]: readonly string[]): Promise<void> {
   if (drivers !== undefined) printDrivers(drivers);
   const scale = all || onlyScale ? await measureScale(sizes.scale) : undefined;
   if (scale !== undefined) printScale(scale);
+  const verbs = all || onlyVerbs ? await measureVerbs(sizes.verbs) : undefined;
+  if (verbs !== undefined) printVerbs(verbs);
   if (options.includes('--markdown')) {
     if (daemon !== undefined) console.log(`\n${markdownOf(daemon)}`);
     if (docker !== undefined) console.log(`\n${dockerMarkdown(docker)}`);
     if (scale !== undefined) console.log(`\n${machineLine(about)}\n\n${scaleMarkdown(scale)}`);
+    if (verbs !== undefined) console.log(`\n${machineLine(about)}\n\n${verbsMarkdown(verbs)}`);
   }
   const report = {
     ...{ machine: about, ...calls },
@@ -50,6 +57,7 @@ async function main([site = '', ...options]: readonly string[]): Promise<void> {
     ...(overlay === undefined ? {} : { overlay, overlayTable: overlayRows(overlay) }),
     ...(drivers === undefined ? {} : { drivers, driversTable: driverRows(drivers) }),
     ...(scale === undefined ? {} : { scale, scaleTable: scaleRows(scale) }),
+    ...(verbs === undefined ? {} : { verbs, verbsTable: verbRows(verbs) }),
   };
   const file = options[options.indexOf('--json') + 1];
   if (options.includes('--json') && file !== undefined) writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);

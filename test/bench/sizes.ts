@@ -1,6 +1,7 @@
 import type { DriverSizes } from './drivers.ts';
 import type { OverlaySizes } from './overlay.ts';
 import type { ScaleSizes } from './scale.ts';
+import type { VerbSizes } from './verbs.ts';
 
 /** The sizes of one run of the bench. */
 export interface Sizes {
@@ -19,6 +20,7 @@ export interface Sizes {
   readonly drivers: DriverSizes;
   readonly overlay: OverlaySizes;
   readonly scale: ScaleSizes;
+  readonly verbs: VerbSizes;
 }
 
 /** Sizes for dockerd with both drivers. */
@@ -87,6 +89,7 @@ const FULL: Sizes = {
     ...{ hosts: 1000, endpoints: 30, networks: 100, processes: 4 },
     ...{ adds: 600, perSecond: 20, cold: 1000, routed: 100 },
   },
+  verbs: { endpoints: 1000, networks: 10, homes: 200, rounds: 15 },
   docker: { warm: 10, rounds: 20, ports: [1, 32, 100], portRounds: 5, manyPorts: 16_384, manyRounds: 3 },
 };
 
@@ -112,6 +115,7 @@ const QUICK: Sizes = {
     ...{ hosts: 100, endpoints: 10, networks: 20, processes: 2 },
     ...{ adds: 60, perSecond: 20, cold: 1000, routed: 20 },
   },
+  verbs: { endpoints: 50, networks: 5, homes: 10, rounds: 3 },
   docker: { warm: 1, rounds: 3, ports: [1, 100], portRounds: 1, manyPorts: 16_384, manyRounds: 1 },
 };
 
