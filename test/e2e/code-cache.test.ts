@@ -12,6 +12,8 @@ const COMPILER: Compiler = { path: process.execPath, options: START_OPTIONS };
 
 const PLUGIN = join(import.meta.dirname, '../../cmd/cni-plugin/main.ts');
 
+const COMMAND_LINE = join(import.meta.dirname, '../../cmd/cnm-shim/main.ts');
+
 const PROGRAM = `
 function early() { return late(); }
 function late() { const inner = () => [1, 2, 3].map((n) => n * 7); return inner(); }
@@ -33,6 +35,14 @@ try {
   answer = error.name;
 }
 writeSync(1, JSON.stringify({ refused: script.cachedDataRejected, answer }));
+`;
+
+/** Tells whether V8 takes the code, without running it. */
+const JUDGE = `
+const { readFileSync } = require('node:fs');
+const [, source, code] = process.argv;
+const script = new (require('node:vm').Script)(readFileSync(source, 'latin1'), { cachedData: readFileSync(code) });
+process.stdout.write(script.cachedDataRejected ? 'refused' : 'taken');
 `;
 
 describe('code cache', () => {
@@ -94,6 +104,23 @@ describe('code cache', () => {
         assert.partialDeepStrictEqual(run(used, ...START_OPTIONS), { refused: false }, kind);
       }
     });
+
+    it('is made of the verbs that look, beside a plugin and a daemon, and leaves no process behind', async () => {
+      const [{ program: plugin }, { program }] = [
+        await bundle(PLUGIN, file('plugin.cjs')),
+        await bundle(COMMAND_LINE, file('verbs.cjs')),
+      ];
+      const all = compile(program, file('all-verbs'), COMPILER);
+      const used = compileUsed(program, file('verbs'), COMPILER, { verbsBeside: plugin });
+      assert.ok(used !== undefined);
+      assert.ok(statSync(used.code).size < 0.4 * statSync(all.code).size);
+      const { source, code } = used;
+      const judged = execFileSync(process.execPath, [...START_OPTIONS, '-e', JUDGE, source, code], {
+        encoding: 'utf8',
+      });
+      assert.equal(judged, 'taken');
+      assert.equal(spawnSync('pgrep', ['-f', program], { encoding: 'utf8' }).stdout, '');
+    }).timeout(60_000);
 
     it('is not created for a plugin whose calls fail', () => {
       writeFileSync(file('failing.cjs'), 'process.exit(3);');

@@ -29,6 +29,10 @@ main();
 `;
 const NODE_MODULES = join(import.meta.dirname, '../../node_modules');
 const SECOND = "process.stdout.write('second: ' + process.argv.slice(2).join(' '))";
+const VERBS = `
+process.on('exit', (code) => process.stdout.write('exit ' + code + ', by ' + process.reallyExit.name));
+process.exit(3);
+`;
 const LATE = 'globalThis.lateWasRun = true; export const answer = 42;';
 const ANSWER = {
   input: 'config\n',
@@ -137,6 +141,21 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
         assert.ok(!existsSync(join(temp.path, 'written')), 'nothing is written');
       });
     }
+
+    it('leaves as a verb at once, after the listeners of exit, and as a daemon in the way of Node', async () => {
+      const program = join(temp.path, 'verbs.cjs');
+      writeFileSync(program, VERBS);
+      const verbs = join(temp.path, 'verbs');
+      await packageExecutable(
+        { verbs: { bundle: { program, packages: {} }, usual: 'verbs', names: ['verbs'] } },
+        verbs,
+        packager,
+      );
+      const [look, serve] = ['status', 'serve'].map((verb) => spawnSync(verbs, [verb], { encoding: 'utf8' }));
+      assert.deepEqual([look?.status, look?.stdout, look?.stderr], [3, 'exit 3, by leave', '']);
+      assert.deepEqual([serve?.status, serve?.stdout, serve?.stderr], [3, 'exit 3, by reallyExit', '']);
+      for (const file of [program, verbs]) rmSync(file);
+    });
 
     it('runs without unpacking itself, and writes no file', () => {
       const log = join(temp.path, 'strace.log');
