@@ -25,6 +25,9 @@ if (unwanted.some((name) => process.env[name])) {
 // Not before: NODE_DEBUG reports a module that is loaded.
 const sea = require('node:sea');
 const { Script } = require('node:vm');
+const { readFileSync } = require('node:fs');
+/** linux/fcntl.h */
+const F_SETFL = 4;
 const { first, names, kinds, packages, seldom, packed } = JSON.parse(text('manifest'));
 run(selected(process.argv0.slice(process.argv0.lastIndexOf('/') + 1)));
 
@@ -40,7 +43,7 @@ function run(name) {
   // A plugin's calls differ by command, the command line's by verb.
   const kind = [process.env.CNI_COMMAND, process.argv[2]].find((word) => kinds[name]?.includes(word)) ?? 'other';
   const module = { exports: {} };
-  if (isLook(name, kind)) process.reallyExit = leave;
+  if (isLook(name, kind)) leaveAtOnce();
   const source = unpacked(name).latin1Slice();
   const cachedData = seldom.includes(name) ? undefined : unpacked(`${name}.${kind}`);
   new Script(source, { filename: name, cachedData }).runInThisContext()(module, module.exports, load);
@@ -53,11 +56,36 @@ function isLook(name, kind) {
 }
 
 /**
- * Node's way out, after the listeners of `exit`, waits until V8's thread is done: up to 0.1 s, for code that nobody is going to
- * run. All output is written by then, as before.
+ * Node's way out waits until V8's thread is done: up to 0.1 s, for code that nobody is going to run. This one leaves at
+ * once, after the listeners of `exit`. As Node does, it gives the flags back to stdin, stdout and stderr: others may share
+ * them, and Node has set O_NONBLOCK.
  */
-function leave(code) {
-  require('node:ffi').dlopen(null, { _exit: { return: 'void', arguments: ['i32'] } }).functions._exit(code ?? 0);
+function leaveAtOnce() {
+  const before = [0, 1, 2].map(flagsOf);
+  const usual = process.reallyExit;
+  process.reallyExit = function leave(code) {
+    const int = 'i32';
+    const { fcntl, _exit } = require('node:ffi').dlopen(null, {
+      fcntl: { return: int, arguments: [int, int, int] },
+      _exit: { return: 'void', arguments: [int] },
+    }).functions;
+    for (const [fd, flags] of before.entries()) {
+      if (flags === flagsOf(fd)) continue;
+      // Without /proc.
+      if (flags === undefined) return usual.call(process, code);
+      fcntl(fd, F_SETFL, flags);
+    }
+    _exit(code ?? 0);
+  };
+}
+
+/** The flags of an open file; undefined if it is closed. */
+function flagsOf(fd) {
+  try {
+    return Number.parseInt(/^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))[1], 8);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The program's `require`: packages that it imports on demand are assets too. */

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { constants, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { bundle } from '../../build/bundle.ts';
@@ -154,6 +154,12 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
       const [look, serve] = ['status', 'serve'].map((verb) => spawnSync(verbs, [verb], { encoding: 'utf8' }));
       assert.deepEqual([look?.status, look?.stdout, look?.stderr], [3, 'exit 3, by leave', '']);
       assert.deepEqual([serve?.status, serve?.stdout, serve?.stderr], [3, 'exit 3, by reallyExit', '']);
+      // Otherwise the next one to write into this pipe would have to wait for room by itself.
+      const both = '("$0" status; grep flags /proc/self/fdinfo/1) | cat';
+      const { stdout } = spawnSync('sh', ['-c', both, verbs], { encoding: 'utf8' });
+      assert.match(stdout, /^exit 3, by leaveflags:\t\d+$/m);
+      const flags = Number.parseInt(stdout.split('\t')[1] ?? '', 8);
+      assert.equal(flags & constants.O_NONBLOCK, 0, stdout);
       for (const file of [program, verbs]) rmSync(file);
     });
 
