@@ -6,8 +6,9 @@ import type { VerbTimes } from './verbs.ts';
 const [LOOK_MS, DOCTOR_MS, STATUS_COST_MS] = [150, 2000, 5];
 
 /** Every row of the verbs' table. */
-export function verbRows({ verbs, docker }: VerbTimes): Row[] {
+export function verbRows({ verbs, bare, docker }: VerbTimes): Row[] {
   return [
+    atMost('node -e 0, stripped', bare.p50, undefined, 'ms'),
     ...verbs.map(({ verb, time }) => atMost(verb, time.p50, verb === 'doctor' ? DOCTOR_MS : LOOK_MS, 'ms')),
     ...verbs
       .filter(({ verb }) => verb === 'status')

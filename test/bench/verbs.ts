@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { makeHost } from '../support/cni-host.ts';
 import { docker, dockerMissing } from '../support/docker.ts';
 import { IMAGE } from '../support/image.ts';
+import { makeBareNode } from './bare-start.ts';
 import { daemonRoute } from './daemon-calls.ts';
 import { cpuTime } from './daemon-cost.ts';
 import { makeCrowd } from './daemon-memory.ts';
@@ -26,6 +27,8 @@ export interface VerbTimes {
   readonly endpoints: number;
   readonly networks: number;
   readonly verbs: readonly VerbTime[];
+  /** `node -e 0`, in turn with the verbs: the least that a start takes. */
+  readonly bare: Summary;
   /** Of `docker network inspect` of as many endpoints on as many networks; undefined without dockerd. */
   readonly docker?: Summary;
 }
@@ -36,7 +39,7 @@ export interface VerbTime {
   readonly time: Summary;
   /** Milliseconds of CPU of its process, user and system; median. */
   readonly cpu: number;
-  /** Milliseconds of the daemon's CPU; mean. */
+  /** Milliseconds of the daemon's CPU meanwhile, of all its work; median. */
   readonly daemon: number;
 }
 
@@ -49,10 +52,16 @@ const SETTLE_MS = 4000;
 export async function measureVerbs(sizes: VerbSizes): Promise<VerbTimes> {
   const { endpoints, networks } = sizes;
   const docker = await measureInspect(sizes);
-  return { endpoints, networks, verbs: await measureLooks(sizes), ...(docker === undefined ? {} : { docker }) };
+  return { endpoints, networks, ...(await measureLooks(sizes)), ...(docker === undefined ? {} : { docker }) };
 }
 
-async function measureLooks({ endpoints, networks, homes, rounds }: VerbSizes): Promise<VerbTime[]> {
+async function measureLooks({
+  endpoints,
+  networks,
+  homes,
+  rounds,
+}: VerbSizes): Promise<Pick<VerbTimes, 'verbs' | 'bare'>> {
+  using node = makeBareNode();
   using spawner = makeSpawner();
   using programs = copyPrograms();
   using spare = makeHost(homes);
@@ -64,21 +73,25 @@ async function measureLooks({ endpoints, networks, homes, rounds }: VerbSizes): 
     ...['version', 'status', 'network ls', 'network inspect ports0', 'endpoint ls', 'endpoint ls -o json', 'ports'],
     ...['topology', 'events', `check-path crowd0 crowd${networks}`, 'doctor'],
   ];
-  const times = verbs.map((verb) => ({ verb, ms: [] as number[], cpu: [] as number[], daemon: 0 }));
+  const times = verbs.map((verb) => ({ verb, ms: [] as number[], cpu: [] as number[], daemon: [] as number[] }));
+  const bare: number[] = [];
   for (let round = -1; round < rounds; round++) {
+    const [started] = all(spawner.run([verbCall(daemon, node.file, '-e 0')]));
+    if (round >= 0 && started !== undefined) bare.push(started.ms);
     for (const one of times) {
       const before = cpuTime(daemon.pid).whole;
       const [outcome] = all(spawner.run([verbCall(daemon, programs.daemon, one.verb)]));
       // The first round reads the files.
       if (outcome === undefined || round < 0) continue;
-      one.daemon += cpuTime(daemon.pid).whole - before;
+      one.daemon.push(cpuTime(daemon.pid).whole - before);
       one.ms.push(outcome.ms);
       one.cpu.push(outcome.cpu);
     }
   }
-  return times.map(({ verb, ms, cpu, daemon: cost }) => {
-    return { verb, time: summarize(ms), cpu: summarize(cpu).p50, daemon: cost / rounds };
+  const verbTimes = times.map(({ verb, ms, cpu, daemon: cost }): VerbTime => {
+    return { verb, time: summarize(ms), cpu: summarize(cpu).p50, daemon: summarize(cost).p50 };
   });
+  return { verbs: verbTimes, bare: summarize(bare) };
 }
 
 /** The spawner reads what a program has written once it has ended, and a pipe holds less than a list is long. */
