@@ -46,7 +46,8 @@ export async function probePath(core: Core, prediction: Prediction, question: Qu
   const since = performance.now();
   const state = await send(sender, prediction, question);
   const ms = Math.round((performance.now() - since) * 10) / 10;
-  await sleep(TRACE_MS);
+  // What was answered, nothing dropped.
+  if (state !== 'answered') await sleep(TRACE_MS);
   const counted = differences(before, readCounters(own));
   const drop = tracer?.events().find(({ drops }) => drops);
   if (drop !== undefined && state !== 'answered') return await dropped(own, drop, prediction, counted);
