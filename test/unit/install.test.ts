@@ -328,13 +328,16 @@ describe('isthmus install', function () {
   it('to be undone that is not there says so, and leaves the root as it was', () => {
     const before = tree();
     const main = join(import.meta.dirname, '../../cmd/cnm-shim/main.ts');
-    for (const more of [[], ['--dry-run']]) {
+    for (const [more, end] of [
+      [[], ''],
+      [['--dry-run'], 'this was a dry run: nothing has been changed\n'],
+    ] as const) {
       const words = ['--no-warnings', main, 'uninstall', '--root', root, ...more];
       const told = execFileSync(process.execPath, words, {
         encoding: 'utf8',
         env: { PATH: process.env.PATH ?? '', ...COMPILE_CACHE },
       });
-      assert.equal(told, `isthmus is not installed below ${root}: nothing is to be removed\n`);
+      assert.equal(told, `isthmus is not installed below ${root}: nothing is to be removed\n${end}`);
     }
     assert.deepEqual(tree(), before);
   });

@@ -44,7 +44,8 @@ export function openCore(env: Environment, { phases, looks }: CallOptions = {}):
     plugin: (name) => plugins.open(name),
     delegates: { env, stderr: writeStderr },
     openStore: () => {
-      store = openSqliteStore({ stateDir, identity: host.identity, pause, looks: looks === true });
+      const isLook = looks === true;
+      store = openSqliteStore({ stateDir, identity: host.identity, pause, keeps: isLook, remembers: isLook });
       return store;
     },
     ...given({ phases, looks }),

@@ -48,9 +48,11 @@ export interface SqliteStoreOptions {
   readonly pause?: Pause;
   /**
    * True: leaves the file as it is. A missing or broken one throws NetError `state` instead of being created or set
-   * aside. And keeps what it has parsed: such a process lists the same endpoints several times and ends. Default: false.
+   * aside. Default: false.
    */
-  readonly looks?: boolean;
+  readonly keeps?: boolean;
+  /** True: keeps what it has parsed, for a process that lists the same endpoints several times and ends. Default: false. */
+  readonly remembers?: boolean;
 }
 
 /**
@@ -64,14 +66,15 @@ export function openSqliteStore({
   waitMs = 30_000,
   logPages = 256,
   pause,
-  looks = false,
+  keeps = false,
+  remembers = false,
 }: SqliteStoreOptions): LocalStore {
   ensureStateDir(stateDir);
   try {
-    const file = new SqliteFile(stateDir, { waitMs, logPages, keeps: looks, ...given({ pause }) });
-    return new SqliteStore(stateDir, identity, file, looks);
+    const file = new SqliteFile(stateDir, { waitMs, logPages, keeps, ...given({ pause }) });
+    return new SqliteStore(stateDir, identity, file, { keeps, remembers });
   } catch (error) {
-    if (looks && isBroken(error)) throw brokenState(error, 'store.open', stateDir);
+    if (keeps && isBroken(error)) throw brokenState(error, 'store.open', stateDir);
     throw diskError(error, 'store.open', stateDir);
   }
 }
@@ -88,13 +91,18 @@ class SqliteStore implements LocalStore {
   readonly #stateDir: string;
   readonly #file: SqliteFile;
   readonly #boots: Boots;
-  readonly #looks: boolean;
+  readonly #keeps: boolean;
   #depth = 0;
   #durable = false;
 
-  constructor(stateDir: string, identity: HostIdentity, file: SqliteFile, looks: boolean) {
+  constructor(
+    stateDir: string,
+    identity: HostIdentity,
+    file: SqliteFile,
+    { keeps = false, remembers = false }: Pick<SqliteStoreOptions, 'keeps' | 'remembers'>,
+  ) {
     this.#stateDir = stateDir;
-    this.#looks = looks;
+    this.#keeps = keeps;
     this.#file = file;
     this.#boots = new Boots(file, identity);
     const current = (): number => this.#boots.current();
@@ -111,7 +119,7 @@ class SqliteStore implements LocalStore {
     this.networks = new SqliteNetworks(context);
     this.dockerNetworks = new SqliteDockerNetworks(context);
     this.pools = new SqlitePools(context);
-    this.endpoints = new SqliteEndpoints(context, looks);
+    this.endpoints = new SqliteEndpoints(context, remembers);
     this.leases = new SqliteLeases(context);
     this.notes = new SqliteNotes(context);
     this.ports = new SqlitePorts(context);
@@ -176,7 +184,7 @@ class SqliteStore implements LocalStore {
     } catch (error) {
       const origin = error instanceof NetError ? error.cause : error;
       if (this.#depth > 0 || !isBroken(origin)) throw storeError(error, op, this.#stateDir);
-      throw this.#looks ? brokenState(origin, op, this.#stateDir) : this.#replace(op, origin);
+      throw this.#keeps ? brokenState(origin, op, this.#stateDir) : this.#replace(op, origin);
     }
   }
 
