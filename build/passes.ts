@@ -46,6 +46,7 @@ export const ONCE: Readonly<Record<string, string>> = {
   'firewall-crash': "kills the plugin at its system calls; daemon-killed does the daemon's part",
   'held-ports': 'starts daemons of its own',
   install: 'starts daemons of its own',
+  'json-keys': 'reads records, which are the same whoever wrote them',
   'overlay-examples': 'starts daemons of its own',
   overlap: 'holds the plugin at its system calls; both-ways-load lets calls of both overlap',
   package: 'is about how executables are made',

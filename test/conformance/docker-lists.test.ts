@@ -66,9 +66,16 @@ describe('the daemon runs CNI lists as Docker networks', function () {
   }
 
   /** The process whose number is in the file has ended; PID 1 may not have waited for it. */
-  function assertEnded(file: string): void {
+  async function assertEnded(file: string): Promise<void> {
     const status = `/proc/${readFileSync(file, 'utf8').trim()}/status`;
-    assert.ok(!existsSync(status) || /^State:\tZ/m.test(readFileSync(status, 'utf8')));
+    const hasEnded = (): boolean => {
+      try {
+        return /^State:\tZ/m.test(readFileSync(status, 'utf8'));
+      } catch {
+        return true;
+      }
+    };
+    await waitFor('the plugin has ended', hasEnded);
   }
 
   function ids({ id, network }: CalledEndpoint): { NetworkID: string; EndpointID: string } {
@@ -442,7 +449,7 @@ describe('the daemon runs CNI lists as Docker networks', function () {
     await site.start();
     await waitFor('nothing is left', () => held().length === 0 && leased('cnibr').length === 0);
     assert.deepEqual(readFileSync(log, 'utf8').trim().split('\n'), ['ADD', 'DEL']);
-    assertEnded(begun);
+    await assertEnded(begun);
     assert.doesNotMatch(host.ip('link'), /veth/);
     await remove(network);
   });
@@ -468,7 +475,7 @@ describe('the daemon runs CNI lists as Docker networks', function () {
     assert.equal(await call, 'ended');
     await site.start();
     await waitFor('nothing is left', () => held().length === 0 && leased('cnibr').length === 0);
-    assertEnded(begun);
+    await assertEnded(begun);
     assert.doesNotMatch(host.ip('link'), /veth|peer/);
     await remove(network);
   });
