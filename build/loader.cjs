@@ -28,6 +28,8 @@ const { Script } = require('node:vm');
 const { readFileSync } = require('node:fs');
 /** linux/fcntl.h */
 const F_SETFL = 4;
+/** Z_MIN_CHUNK of node:zlib. */
+const LEAST_CHUNK = 64;
 const { first, names, kinds, packages, seldom, packed } = JSON.parse(text('manifest'));
 run(selected(process.argv0.slice(process.argv0.lastIndexOf('/') + 1)));
 
@@ -97,7 +99,7 @@ function load(name) {
 function unpacked(name) {
   const size = packed[name];
   if (size === undefined) return bytes(name);
-  return require('node:zlib').zstdDecompressSync(bytes(name), { chunkSize: size + 1 });
+  return require('node:zlib').zstdDecompressSync(bytes(name), { chunkSize: Math.max(size + 1, LEAST_CHUNK) });
 }
 
 /** All of them are ASCII. */
