@@ -163,6 +163,15 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
       for (const file of [program, verbs]) rmSync(file);
     });
 
+    it('runs a program of one line', async () => {
+      const [program, short] = [join(temp.path, 'short.cjs'), join(temp.path, 'short')];
+      writeFileSync(program, 'process.exitCode = 3;');
+      await packageExecutable({ short: { bundle: { program, packages: {} } } }, short, packager);
+      const { status, stderr } = spawnSync(short, [], { encoding: 'utf8' });
+      assert.deepEqual([status, stderr], [3, '']);
+      for (const file of [program, short]) rmSync(file);
+    });
+
     it('runs without unpacking itself, and writes no file', () => {
       const log = join(temp.path, 'strace.log');
       const calls = 'open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,memfd_create';
