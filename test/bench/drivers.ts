@@ -48,6 +48,7 @@ export async function measureDrivers({ warm, serial, atOnce, remote }: DriverSiz
     const ns = stack.use(makeNetns('b'));
     return { id: `pod${i}`, netns: ns.path };
   });
+  const other = stack.use(makeNetns('b'));
   using spawner = makeSpawner();
   const env = { ISTHMUS_STATE_DIR: daemon.host.stateDir, ISTHMUS_RUN_DIR: daemon.runDir };
   const routes = (driver: Driver, number: number): [Route, Route] => [
@@ -56,9 +57,13 @@ export async function measureDrivers({ warm, serial, atOnce, remote }: DriverSiz
   ];
   const measured = DRIVERS.map((driver, i) => {
     const both = routes(driver, 2 * i);
+    // A node has other pods: neither side makes its rules for the first pod, and deletes them with the last, each time.
+    const others = both.map((route, side) => ({ route, pod: { id: `other${side}`, netns: other.path } }));
+    const kept = all(spawner.run(others.map(({ route, pod }) => addCall(route, pod))));
     for (let done = 0; done < warm; done += pods.length) inTurn(spawner, both.slice(1), pods);
     const [theirs, ours] = inTurn(spawner, both, pods.slice(0, serial));
     if (theirs === undefined || ours === undefined) throw new Error('nothing was measured');
+    all(spawner.run(others.map(({ route, pod }, side) => delCall(route, pod, kept[side]?.output ?? ''))));
     return [driver, [theirs, ours]] as const;
   });
   const [theirs, ours] = routes('macvlan', 4).map((route) => deletion(spawner, route, pods.slice(0, atOnce)));
