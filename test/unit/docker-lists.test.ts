@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { divide } from '../../cmd/cnm-shim/docker/lists/carried.ts';
 import { completion, withdrawal } from '../../cmd/cnm-shim/docker/lists/completion.ts';
+import { removeListed } from '../../cmd/cnm-shim/docker/lists/list-removal.ts';
 import { collectListed, sweepListed } from '../../cmd/cnm-shim/docker/lists/sweep.ts';
 import type { PluginCall, PluginHost } from '../../src/shared/core/core.ts';
 import { EMPTY_VIEW } from '../../src/shared/core/view.ts';
@@ -189,10 +190,13 @@ describe('what calls and boots left of CNI lists', () => {
   let versions: string[];
   let core: TestCore & { readonly plugins: () => Promise<PluginHost> };
   let plugins: PluginHost;
+  /** Namespaces whose plugins were ended. */
+  let ended: string[];
 
   beforeEach(() => {
     host = makeFakeHost();
     calls = [];
+    ended = [];
     failing = () => false;
     configured = [];
     versions = [];
@@ -206,6 +210,7 @@ describe('what calls and boots left of CNI lists', () => {
         return JSON.stringify({ supportedVersions: versions });
       },
       end: async () => {},
+      endIn: async (netns) => void ended.push(netns),
       makeNamespace: async (path) => void host.addNamespace(path),
       deleteNamespace: async (path) => host.removeNamespace(path),
     };
@@ -223,6 +228,14 @@ describe('what calls and boots left of CNI lists', () => {
   });
   const put = (one: ListedEndpoint): void => core.store.transaction(() => putListedEndpoint(core.store.notes, one));
   const made = (): string[] => calls.map(({ command, type, netns }) => `${command} ${type} ${netns || '-'}`);
+
+  for (const progress of ['adding', 'deleting', 'ready'] as const)
+    it(`an endpoint that is ${progress}: plugins that no record names are ${progress === 'ready' ? 'not looked for' : 'ended'}`, async () => {
+      const one = row({ progress });
+      put(one);
+      await removeListed(core, one);
+      assert.deepEqual(ended, progress === 'ready' ? [] : [NETNS]);
+    });
 
   it('an endpoint of another boot: DEL without a namespace, with the result of its ADD', async () => {
     put(row({ bootId: 'another' }));

@@ -7,6 +7,7 @@ import { readConfiguration } from '../config/read-file.ts';
 import { NEWEST } from '../config/versions.ts';
 import { fault } from '../errors/fault.ts';
 import { asNetError, NetError } from '../errors/net-error.ts';
+import { attempted } from './attempted.ts';
 import { isOwnPlugin } from './delegate.ts';
 import type { Environment } from './environment.ts';
 import { guardedOptions, remoteSpecOf, rulesOf, specOf } from './spec-of.ts';
@@ -113,12 +114,4 @@ export function specOfElement(document: Document, path: readonly string[] = PLUG
   // The cluster gives an overlay network what its configuration does not say.
   if (config.kind !== 'endpoint' || config.overlay !== undefined) return undefined;
   return specOf(config.name, { ...config, options: guardedOptions(config) }, rulesOf(plugin, config));
-}
-
-function attempted<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch {
-    return undefined;
-  }
 }

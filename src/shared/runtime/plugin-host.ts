@@ -1,6 +1,5 @@
-import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { readBounded } from '../config/dns.ts';
 import { parseFile } from '../config/document.ts';
 import { LIMITS } from '../config/limits.ts';
@@ -9,10 +8,11 @@ import type { PluginCall, PluginHost } from '../core/core.ts';
 import { CATALOG } from '../errors/catalog.ts';
 import { fault } from '../errors/fault.ts';
 import { hasCode, type NetError } from '../errors/net-error.ts';
-import type { ProcessRef } from '../model/chain.ts';
+import { attempted } from './attempted.ts';
 import { CONF_DIR, EXTENSIONS } from './configured-network.ts';
 import { isExecutable } from './delegate.ts';
 import type { Environment } from './environment.ts';
+import { endPlugin, endPluginsIn, sinceOf } from './plugin-processes.ts';
 
 /** Milliseconds between SIGTERM and SIGKILL. */
 const KILL_MS = 1000;
@@ -25,8 +25,6 @@ const OWN_VARIABLES = /^(CNI_|NOTIFY_SOCKET$|LISTEN_|WATCHDOG_|INVOCATION_ID$)/;
 
 /** Where plugins find iptables and the like, if the daemon was started without a PATH. */
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-/** Milliseconds that a killed process may take to end, and between two looks. */
-const [ENDING_MS, LOOK_MS] = [2000, 10];
 
 export interface PluginHostOptions {
   readonly env: Environment;
@@ -44,7 +42,8 @@ export function pluginHost({ env, stderr }: PluginHostOptions): PluginHost {
     isConfigured: (network) => fileOf(network, dir) !== undefined,
     assertThere: (type, path) => void find(type, path),
     run: (call) => run(call, base, stderr),
-    end,
+    end: endPlugin,
+    endIn: endPluginsIn,
     makeNamespace,
     deleteNamespace,
   };
@@ -136,20 +135,6 @@ async function run(call: PluginCall, base: Environment, stderr: PluginHostOption
   throw fault.delegate(command, `plugin ${type}`, what.replaceAll('\n', ' '), undefined, more);
 }
 
-async function end({ pid, since }: ProcessRef): Promise<void> {
-  if (sinceOf(pid) !== since) return;
-  attempted(() => process.kill(-pid, 'SIGKILL'));
-  for (let waited = 0; waited < ENDING_MS && sinceOf(pid) === since; waited += LOOK_MS) await sleep(LOOK_MS);
-}
-
-/** Undefined for a process that has ended; one that nobody has waited for (`Z`) has, too. */
-function sinceOf(pid: number | undefined): string | undefined {
-  const text = attempted(() => readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? '';
-  // The name before, in parentheses, may contain anything.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return fields[0] === 'Z' ? undefined : fields[19];
-}
-
 function variablesOf({ command, containerId, netns, ifName, args, path }: PluginCall): Environment {
   const all = { CNI_CONTAINERID: containerId, CNI_NETNS: netns, CNI_IFNAME: ifName, CNI_ARGS: args };
   const set = Object.entries(all).filter(([, value]) => value !== undefined);
@@ -188,12 +173,4 @@ async function deleteNamespace(path: string): Promise<void> {
   });
   if (failure === true) return;
   throw fault.io('namespace', path, `it cannot be removed: ${done.stderr.trim() || done.shortMessage}`);
-}
-
-function attempted<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch {
-    return undefined;
-  }
 }
