@@ -79,6 +79,7 @@ const TALKATIVE = [
 /** Files of those that prove nothing on a second runtime, and why. */
 export const SAME_EVERYWHERE: Readonly<Record<string, string>> = {
   completion: 'is about the verbs',
+  'remote-gone': 'has a plugin that Go builds, and a later root has no Go',
   remote: 'has a plugin that Go builds, and a later root has no Go',
   'remote-killed': 'has a plugin that Go builds, and a later root has no Go',
   'remote-runtimes': 'has a plugin that Go builds, and a later root has no Go',
