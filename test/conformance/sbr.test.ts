@@ -4,6 +4,7 @@ import { type CniAnswer, type PluginDir, pluginDir, referenceDir } from '../supp
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { LAN4, LAN6, type Lan, makeLan } from '../support/lan.ts';
 import type { TestNetns } from '../support/netns.ts';
+import { waitFor } from '../support/test-host.ts';
 
 const ADDRESSES = [
   { address: '10.5.0.77/24', gateway: LAN4 },
@@ -69,7 +70,7 @@ describe('sbr', function () {
     assert.deepEqual(seen[0], seen[1]);
   });
 
-  it('keeps IPv6 link-local in the main table, and each family in its own', () => {
+  it('keeps IPv6 link-local in the main table, and each family in its own', async () => {
     const pod = host.pod(0);
     route(attach());
     assert.deepEqual(table(pod, 'main', '-4'), []);
@@ -80,7 +81,8 @@ describe('sbr', function () {
     assert.equal(table(pod, 102, '-4').length, 0);
     assert.match(table(pod, 102, '-6').join('\n'), /default via fd00:5::1/);
     const local = /inet6 (fe80\S+)\//.exec(lan.ns.ip('addr', 'show', 'lan0'))?.[1] ?? assert.fail('no link-local');
-    assert.equal(pings(pod, `${local}%net1`), true);
+    // The kernel may still be looking whether another interface has one of these addresses.
+    await waitFor('an answer from the link-local address', () => pings(pod, `${local}%net1`));
     assert.equal(pings(pod, LAN4, '10.5.0.78'), true);
     assert.equal(pings(pod, LAN6, 'fd00:5::77'), true);
   });
