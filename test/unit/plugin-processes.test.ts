@@ -27,12 +27,23 @@ describe('plugins that a killed daemon left running', () => {
   it('are found by their namespace, and ended with their children', async () => {
     const [own, other] = await Promise.all(['/run/netns/isth-test-a', '/run/netns/isth-test-ab'].map(plugin));
     assert.ok(own !== undefined && other !== undefined);
-    await endPluginsIn('/run/netns/isth-test-a');
+    await endPluginsIn('/run/netns/isth-test-a', ['bridge', 'sh']);
     assert.deepEqual(own.map(sinceOf), [undefined, undefined]);
     for (const pid of other) assert.notEqual(sinceOf(pid), undefined, 'it works in another namespace');
   });
 
+  it('are ended without a service that one of them has started for all containers', async () => {
+    const env = { PATH: process.env.PATH, CNI_NETNS: '/run/netns/isth-test-s' };
+    const service = spawn('sleep', ['600'], { detached: true, env, stdio: 'ignore' });
+    children.push(service);
+    await once(service, 'spawn');
+    const [own] = await plugin('/run/netns/isth-test-s');
+    await endPluginsIn('/run/netns/isth-test-s', ['sh']);
+    assert.equal(sinceOf(own), undefined);
+    assert.notEqual(sinceOf(service.pid), undefined);
+  });
+
   it('need not be there', async () => {
-    await endPluginsIn('/run/netns/isth-test-none');
+    await endPluginsIn('/run/netns/isth-test-none', ['sh']);
   });
 });

@@ -175,8 +175,8 @@ export interface PluginHost {
   run(call: PluginCall): Promise<string>;
   /** Kills a plugin that a dead daemon started, with its children. Accepts that it has ended. */
   end(process: ProcessRef): Promise<void>;
-  /** The same for all plugins that work in this namespace, also those of which nothing is on record. */
-  endIn(netns: string): Promise<void>;
+  /** The same for all plugins of these types that work in this namespace, also those that are not on record. */
+  endIn(netns: string, types: readonly string[]): Promise<void>;
   /** Creates a network namespace at this path. Throws NetError `exists` if something is there. */
   makeNamespace(path: string): Promise<void>;
   /** Accepts absence. */

@@ -10,30 +10,36 @@ const [ENDING_MS, LOOK_MS] = [2000, 10];
 export async function endPlugin({ pid, since }: ProcessRef): Promise<void> {
   if (sinceOf(pid) !== since) return;
   attempted(() => process.kill(-pid, 'SIGKILL'));
-  attempted(() => process.kill(pid, 'SIGKILL'));
   for (let waited = 0; waited < ENDING_MS && sinceOf(pid) === since; waited += LOOK_MS) await sleep(LOOK_MS);
 }
 
+/** Characters of a process's name that the kernel keeps: TASK_COMM_LEN of linux/sched.h, without the NUL. */
+const NAME_LENGTH = 15;
+
 /**
- * Kills all processes whose environment names this namespace as the one to work in, with their groups: a daemon that was
- * killed right after it had started a plugin has no record of the process.
+ * Kills the plugins of these types that work in this namespace, with their groups: a daemon that was killed right after it
+ * had started a plugin has no record of the process. A service that a plugin has started for all containers, such as a
+ * name server, has the same environment, but another name and a group of its own. It stays.
  */
-export async function endPluginsIn(netns: string): Promise<void> {
+export async function endPluginsIn(netns: string, types: readonly string[]): Promise<void> {
   const variable = `\0CNI_NETNS=${netns}\0`;
   const { readdir, readFile } = process.getBuiltinModule('node:fs/promises');
+  const names = new Set(types.map((type) => type.slice(0, NAME_LENGTH)));
   const found: ProcessRef[] = [];
   for (const name of await readdir('/proc')) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     // It may have ended, or be a kernel thread.
     const text = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
-    const since = `\0${text}`.includes(variable) ? sinceOf(pid) : undefined;
+    if (!`\0${text}`.includes(variable)) continue;
+    const comm = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
+    const since = names.has(comm.trimEnd()) ? sinceOf(pid) : undefined;
     if (since !== undefined) found.push({ pid, since });
   }
   await Promise.all(found.map(endPlugin));
 }
 
-/** When a process has started; undefined for one that has ended, also if nobody has waited for it (`Z`). */
+/** Returns the start time of a process, in ticks since boot; undefined for an ended process and for a zombie (`Z`). */
 export function sinceOf(pid: number | undefined): string | undefined {
   const text = attempted(() => readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? '';
   // The name before, in parentheses, may contain anything.

@@ -60,7 +60,10 @@ export async function removeListed(core: Core, row: ListedEndpoint, isForced = f
   const isHere = row.bootId === host.identity.bootId;
   if (isHere && row.running !== undefined) await plugins.end(row.running);
   // A daemon that was killed may have started a plugin without a record of it.
-  if (isHere && row.progress !== 'ready') await plugins.endIn(row.netns);
+  if (isHere && row.progress !== 'ready') {
+    const types = row.plugins.map(({ type }) => type);
+    await plugins.endIn(row.netns, types);
+  }
   const place = isHere ? await taken(core, row) : { netns: '', hasLink: false };
   const end = performance.now() + row.seconds * 1000;
   let failures = await deleteChain(plugins, callOf(row, place.netns), row.result, note);
