@@ -58,9 +58,9 @@ function isLook(name, kind) {
 }
 
 /**
- * Node's way out waits until V8's thread is done: up to 0.1 s, for code that nobody is going to run. This one leaves at
- * once, after the listeners of `exit`. As Node does, it gives the flags back to stdin, stdout and stderr: others may share
- * them, and Node has set O_NONBLOCK.
+ * Ends the process without waiting for V8's compiler thread, which takes up to 0.1 s. The listeners of `exit` run first.
+ * Node sets O_NONBLOCK on stdin, stdout and stderr, and other processes may share them. So this restores their flags, as
+ * Node itself does at exit.
  */
 function leaveAtOnce() {
   const before = [0, 1, 2].map(flagsOf);

@@ -27,8 +27,8 @@ export function readRevision(root: string): string {
 }
 
 /**
- * Runs git in the repository whose top directory is `root`. Returns what it prints; empty if it fails, if there is no
- * git, and if `root` lies in somebody else's repository.
+ * Runs git in the repository whose top directory is `root`, and returns its output. The output is empty if git fails, if
+ * git is not installed, and if `root` is a subdirectory of another repository.
  */
 export function git(root: string, ...args: readonly string[]): string {
   // The owner of a clone that root builds is often another user: without this, git refuses to read it.

@@ -5,6 +5,7 @@ import { daemonEvents, daemonMetrics, daemonStatus } from '../../cmd/cnm-shim/co
 import type { OperationEvent } from '../../cmd/cnm-shim/control/operations.ts';
 import { controlSocket } from '../../cmd/cnm-shim/control/socket.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
+import { skipIf } from '../support/skip.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\n';
@@ -93,7 +94,7 @@ describe('answers at the control socket that are not a daemon of ours', () => {
       });
 
   it('tells root that the daemon hung up, not to be root', async function () {
-    if (process.getuid?.() !== 0) this.skip();
+    skipIf(this, process.getuid?.() === 0 ? undefined : 'this test needs root');
     answer = (socket) => socket.destroy();
     for (const ask of ['events', 'status', 'metrics'] as const) {
       const { message } = await refused(ask, /Restart the daemon/);

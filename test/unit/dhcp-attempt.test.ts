@@ -18,7 +18,7 @@ describe('the error of an ADD without a lease', () => {
     return attempt.failed(client, MAC, 10).what;
   };
 
-  it('says what was sent where nobody answered, and what kept it from leaving', () => {
+  it('counts the messages without an answer, and gives the error that stopped one from being sent', () => {
     assert.equal(
       textOf(() => {}),
       `3 DISCOVER were unanswered (within 10 s, from ${MAC})`,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { bundle } from '../../build/bundle.ts';
 import { git, readRevision } from '../../build/revision.ts';
 import manifest from '../../package.json' with { type: 'json' };
+import { skipIf } from '../support/skip.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -68,7 +69,7 @@ describe('the revision of a build', function () {
   });
 
   it("is the commit of another user's clone", function () {
-    if (process.getuid?.() !== 0) this.skip();
+    skipIf(this, process.getuid?.() === 0 ? undefined : 'this test needs root');
     const made = commit(tree);
     for (const path of ['', '.git']) chownSync(join(tree, path), NOBODY, NOBODY);
     assert.equal(readRevision(tree), made);

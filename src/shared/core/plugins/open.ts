@@ -36,8 +36,8 @@ export async function assertRunning(core: Core, { driver, ipam }: PluginNames, i
 const OF_PLUGINS: readonly string[] = ['unavailable', 'busy', 'delegate', 'unsupported', 'bad-environment'];
 
 /**
- * The failures of a DEL that its runtime has to know of. A plugin of which nothing is on this host any more is none: no
- * DEL could ever succeed. What it has stays on record for when it comes back. `isForced`: no plugin is one.
+ * Returns the failures of a DEL without those of plugins that are no longer installed: no DEL could ever succeed. What
+ * such a plugin has stays on record until it is back. `isForced`: leaves out the failures of every plugin.
  */
 export function seriousOf(
   { log }: Core,

@@ -114,7 +114,7 @@ function answersItself(walk: Walk, title: string, sender: LinuxNamespace, addres
 }
 
 function isForAll(walk: Walk, title: string, { type }: ChosenRoute, address: Addr): boolean {
-  const what = `${formatAddr(address)} is the broadcast address of a network: nobody answers`;
+  const what = `${formatAddr(address)} is the broadcast address of a network, and no host answers for it`;
   if (type === RTN_BROADCAST) lose(walk, title, what, 'give the address of one host');
   return type === RTN_BROADCAST;
 }
