@@ -3,7 +3,7 @@ import { openSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AcceptedCall, CniService, release } from '../../cmd/cnm-shim/cni/service.ts';
 import type { CniAnswer } from './cni.ts';
-import { makeNetns, type TestNetns } from './netns.ts';
+import { enterNetns, makeNetns, type TestNetns } from './netns.ts';
 import { runProgram } from './spawn.ts';
 import { makeTempDir } from './temp.ts';
 
@@ -28,7 +28,10 @@ export interface SiteCall {
   readonly gone?: AbortSignal;
 }
 
-/** A bridge in the caller's namespace with a machine on it, `lan`, and the daemon's service in this process. */
+/**
+ * A bridge with a machine on it, `lan`, and the daemon's service in this process, which moves into a namespace of its
+ * own meanwhile: other tests compare the links of the machine.
+ */
 export interface DhcpSite extends Disposable {
   readonly lan: TestNetns;
   readonly bridge: string;
@@ -48,31 +51,29 @@ export interface DhcpSite extends Disposable {
 
 export const LAN = '10.6.0.1';
 
-/** The kernel deletes a namespace later than its name, and links with it. */
-let sites = 0;
+const BRIDGE = 'lan-br';
 
 export function makeDhcpSite(): DhcpSite {
   using making = new DisposableStack();
   const made = making.use(new DisposableStack());
-  const bridge = `isthd${(process.pid % 1e6) + sites++ * 1e6}`;
+  const machine = made.use(makeNetns('dhcp'));
+  made.use(enterNetns(machine.path));
   const temp = made.use(makeTempDir());
   const path = join(temp.path, 'bin');
   runProgram('mkdir', [path]);
   symlinkSync(process.execPath, join(path, 'dhcp'));
   const lan = made.use(makeNetns('lan'));
-  runProgram('ip', ['link', 'add', bridge, 'type', 'bridge']);
-  made.defer(() => void runProgram('ip', ['link', 'delete', bridge]));
-  runProgram('ip', ['link', 'set', bridge, 'up']);
-  lan.ip('link', 'add', 'lan0', 'type', 'veth', 'peer', 'name', `${bridge}l`, 'netns', String(process.pid));
-  made.defer(() => void runProgram('ip', ['link', 'delete', `${bridge}l`]));
-  runProgram('ip', ['link', 'set', `${bridge}l`, 'master', bridge, 'up']);
+  machine.ip('link', 'add', BRIDGE, 'type', 'bridge');
+  machine.ip('link', 'set', BRIDGE, 'up');
+  lan.ip('link', 'add', 'lan0', 'type', 'veth', 'peer', 'name', 'lan-port', 'netns', machine.name);
+  machine.ip('link', 'set', 'lan-port', 'master', BRIDGE, 'up');
   lan.ip('addr', 'add', `${LAN}/24`, 'dev', 'lan0');
   lan.ip('link', 'set', 'lan0', 'up');
   const logged: string[] = [];
   const line = (event: string, fields = {}): void => void logged.push(`${event} ${JSON.stringify(fields)}`);
   const log = { debug: line, info: line, warn: line, error: line };
   const start = (): CniService =>
-    new CniService({ stateDir: join(temp.path, 'state'), env: { ISTHMUS_HOST_ID: bridge }, log });
+    new CniService({ stateDir: join(temp.path, 'state'), env: { ISTHMUS_HOST_ID: machine.name }, log });
   let service = start();
   made.defer(() => service[Symbol.dispose]());
   const call: DhcpSite['call'] = async (command, pod, asked = {}) => {
@@ -85,7 +86,7 @@ export function makeDhcpSite(): DhcpSite {
       cniVersion: '1.1.0',
       name: 'lease',
       type: plugin,
-      bridge,
+      bridge: BRIDGE,
       ipam: { type: 'dhcp', ...ipam },
       ...conf,
     };
@@ -106,7 +107,7 @@ export function makeDhcpSite(): DhcpSite {
   };
   making.move();
   return {
-    ...{ lan, bridge, path, logged, call },
+    ...{ lan, bridge: BRIDGE, path, logged, call },
     pod: () => made.use(makeNetns('pod')),
     ok: async (command, pod, asked) => {
       const { code, json } = await call(command, pod, asked);

@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
+import { CLONE_NEWNET } from '../../src/shared/netlink/constants.ts';
+import { setns } from '../../src/shared/netlink/sys.ts';
 import { runProgram } from './spawn.ts';
 
 /** A network namespace made for a test. Removed with `using`, or by `removeNetns`. */
@@ -27,6 +30,19 @@ export function makeNetns(label = ''): TestNetns {
     ip: (...args) => runProgram('ip', ['-n', name, ...args]),
     run: (file, ...args) => runProgram('ip', ['netns', 'exec', name, file, ...args]),
     [Symbol.dispose]: () => removeNetns(name),
+  };
+}
+
+/** Moves this process and the children that it starts into the namespace, until the result is disposed of. */
+export function enterNetns(path: string): Disposable {
+  const [home, fd] = [openSync('/proc/self/ns/net', 'r'), openSync(path, 'r')];
+  setns(fd, CLONE_NEWNET);
+  closeSync(fd);
+  return {
+    [Symbol.dispose]: () => {
+      setns(home, CLONE_NEWNET);
+      closeSync(home);
+    },
   };
 }
 
