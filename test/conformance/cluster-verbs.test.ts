@@ -122,6 +122,19 @@ describe('the verbs for clusters', function () {
     assert.equal(existsSync(join(a.site.host.stateDir, 'cluster-copy')), false);
   });
 
+  it('a daemon that stops ends its session: the others see it at once, and it can start again', async () => {
+    await bothJoined();
+    await b.site.daemon.end();
+    // Its session would live for 30 s.
+    await soon(async () => (await statesOf(a)) === 'host-a present, host-b silent', 5);
+    await b.start();
+    await soon(async () => (await statesOf(a)) === 'host-a present, host-b present');
+    await overlay.etcd.members[0]?.pause();
+    await b.site.daemon.end();
+    assert.match(b.site.daemon.log(), /daemon\.stop/);
+    await overlay.etcd.members[0]?.resume();
+  });
+
   it('forget: refused for a host that is there, deletes the keys of one that is not', async () => {
     await bothJoined();
     const web = overlay.network('web', { mode: 'shared' });

@@ -78,6 +78,35 @@ describe('cluster: membership', () => {
     await running;
   });
 
+  it('ends its session when it stops, and does not wait for a store that is away', async () => {
+    const a = await joined(machine('a'));
+    const one = machine('b');
+    let isAway = false;
+    const lost = Promise.withResolvers<void>();
+    const store = one.store();
+    const slow = wrapStore(store, {
+      session: async (ttl, signal) => {
+        const session = await store.session(ttl, signal);
+        return { ...session, lost: isAway ? lost.promise : session.lost };
+      },
+    });
+    for (isAway of [false, true]) {
+      const process = keep(one.open({ store: slow }));
+      const running = process.cluster.membership.stay(process.session.signal);
+      while (!process.cluster.isMember) await sleep(10);
+      await settled();
+      assert.deepEqual(states(a), ['a present', 'b present']);
+      process.session.abort();
+      await running;
+      await settled();
+      assert.deepEqual(states(a), ['a present', 'b silent']);
+      assert.deepEqual(
+        one.lines.filter(({ event }) => event === 'cluster session ended'),
+        [],
+      );
+    }
+  });
+
   it('writes the settings once; refuses others with both values', async () => {
     await joined(machine('a'));
     const refused = async (settings: object, message: RegExp): Promise<void> => {

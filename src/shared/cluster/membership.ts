@@ -9,6 +9,8 @@ import type { Site } from './site.ts';
  * would give a busy store more to do.
  */
 const TRIES = 6;
+/** How long a member that stops waits for the store to end its session. */
+const FAREWELL_MS = 500;
 
 /** Keeps this host a member of the cluster, with a session in the store. */
 export class Membership {
@@ -19,16 +21,20 @@ export class Membership {
     this.#site = site;
   }
 
-  /** Joins again whenever the session has ended or the store has lost its data. Ends by `signal`. */
+  /**
+   * Joins again whenever the session has ended or the store has lost its data. Ends by `signal`, and the session with it, so
+   * that the others hear of it at once, and a host that has rebooted can join.
+   */
   async stay(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !signal.aborted; ) {
       const end = new AbortController();
+      let session: Session | undefined;
       try {
         this.#restart = new AbortController();
-        const session = await this.enter(AbortSignal.any([signal, end.signal]), TRIES);
+        session = await this.enter(AbortSignal.any([signal, end.signal]), TRIES);
         failures = 0;
         await orAborted(session.lost, AbortSignal.any([signal, this.#restart.signal]));
-        this.#site.log.warn('cluster session ended');
+        if (!signal.aborted) this.#site.log.warn('cluster session ended');
       } catch (error) {
         failures++;
         this.#site.log.warn('cluster not joined', { error: asNetError(error, 'cluster.join').message });
@@ -36,7 +42,8 @@ export class Membership {
         this.#site.epoch = undefined;
         end.abort();
       }
-      await backOff(failures, signal);
+      if (signal.aborted) await orAborted(Promise.resolve(session?.lost), AbortSignal.timeout(FAREWELL_MS));
+      else await backOff(failures, signal);
     }
   }
 
