@@ -218,7 +218,7 @@ export class ClusterSide implements ClusterNetworks, AsyncDisposable {
     for (const one of [this.#watch, this.#sealer, this.#tables]) one[Symbol.dispose]();
     this.#end.abort();
     await Promise.allSettled([this.#running, this.#looking]);
-    if (!this.#hasLeft) this.#cluster.upkeep.save();
+    if (!this.#hasLeft) await this.#cluster.upkeep.save();
     this.#cluster[Symbol.dispose]();
     this.#store[Symbol.dispose]();
   }

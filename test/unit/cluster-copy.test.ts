@@ -180,7 +180,7 @@ describe('cluster: the copy', () => {
   });
 
   it('a reboot without the store knows what the process before knew', async () => {
-    a.cluster.upkeep.save();
+    await a.cluster.upkeep.save();
     assert.deepEqual(at(0).lines, []);
     assert.deepEqual(readdirSync(dirname(at(0).keptFile())), ['cluster-copy']);
     place.stop();
@@ -214,6 +214,41 @@ describe('cluster: the copy', () => {
     }
     writeFileSync(at(0).keptFile(), 'isthmus cluster copy 2\n');
     assert.equal(loadCopy(at(0).keptFile()), undefined);
+  });
+
+  it('what changes while the kept copy is written: the file is whole, and has what has stayed', async () => {
+    ({ id } = await a.cluster.networks.create(networkRequest('large', { subnets: ['10.8.0.0/16'] })));
+    await settled();
+    for (const one of [a, b]) await one.cluster.networks.use(id);
+    const addresses = Array.from({ length: 2_500 }, (_, i) => `10.8.${100 + Math.floor(i / 250)}.${1 + (i % 250)}`);
+    for (const [i, address] of addresses.entries()) await add(b, `cni/c${i}/eth0`, address);
+    const saving = a.cluster.upkeep.save();
+    for (const i of [0, 1_200, 2_400]) b.cluster.addresses.release(id, { endpoint: `cni/c${i}/eth0` });
+    await b.cluster.upkeep.tick();
+    await settled();
+    await saving;
+    const kept = new Set(loadCopy(at(0).keptFile())?.entries.map(([key]) => key));
+    const stayed = addresses.filter((_, i) => ![0, 1_200, 2_400].includes(i));
+    const keyOf = (address: string): string =>
+      `a/${id}/${address
+        .split('.')
+        .map((byte) => Number(byte).toString(16).padStart(2, '0'))
+        .join('')}`;
+    assert.deepEqual(
+      stayed.filter((address) => !kept.has(keyOf(address))),
+      [],
+    );
+  });
+
+  it('a store that loses its data while the kept copy is written leaves the one of before', async () => {
+    await a.cluster.upkeep.save();
+    const before = readText(at(0).keptFile());
+    await add(b, 'cni/b2/eth0', '10.9.0.52');
+    const saving = a.cluster.upkeep.save();
+    place.wipe();
+    await settled();
+    await saving;
+    assert.equal(readText(at(0).keptFile()), before);
   });
 
   describe('the store loses its data', () => {

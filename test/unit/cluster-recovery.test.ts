@@ -233,7 +233,7 @@ describe('cluster: what goes wrong on the way', () => {
       const back = place.backUp();
       const id = await create();
       await add(a, id, '10.9.0.50');
-      for (const process of [a, b]) process.cluster.upkeep.save();
+      for (const process of [a, b]) await process.cluster.upkeep.save();
       for (const process of [a, b]) process[Symbol.dispose]();
       await settled();
       back();
@@ -256,7 +256,7 @@ describe('cluster: what goes wrong on the way', () => {
     });
 
     it('is not suspected at a start after an orderly end', async () => {
-      a.cluster.upkeep.save();
+      await a.cluster.upkeep.save();
       a[Symbol.dispose]();
       const { epoch } = place;
       a = await start(one);

@@ -159,7 +159,7 @@ describe('cluster: keys of encrypted networks', () => {
     await use(a, 'cni/a1/eth0');
     await use(b, 'cni/b1/eth0');
     const [before, others] = [sent(a), accepted(a)];
-    a.cluster.upkeep.save();
+    await a.cluster.upkeep.save();
     a[Symbol.dispose]();
     place.stop();
     a = keep(machine(one).open());
@@ -174,7 +174,7 @@ describe('cluster: keys of encrypted networks', () => {
     await use(a, 'cni/a1/eth0');
     writeFileSync(`${machine(one).keptFile()}.draft`, '', { mode: 0o644 });
     chmodSync(`${machine(one).keptFile()}.draft`, 0o644);
-    a.cluster.upkeep.save();
+    await a.cluster.upkeep.save();
     const { current } = JSON.parse(await stored()) as { current: string };
     assert.ok(readFileSync(machine(one).keptFile(), 'utf8').includes(current));
     assert.equal(statSync(machine(one).keptFile()).mode & 0o777, 0o600);
@@ -187,7 +187,7 @@ describe('cluster: keys of encrypted networks', () => {
     await use(b, 'cni/b1/eth0');
     const before = sent(a);
     a.cluster.sealing.close();
-    a.cluster.upkeep.save();
+    await a.cluster.upkeep.save();
     assert.ok(!readFileSync(machine(one).keptFile(), 'utf8').includes(KEY));
     assert.deepEqual(hosts(a), []);
     assert.equal(a.cluster.sealing.isReady, false);

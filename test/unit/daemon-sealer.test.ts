@@ -30,7 +30,7 @@ class Site implements Disposable {
 
   /** The daemon dies, and starts again. */
   async restart(): Promise<void> {
-    this.process.cluster.upkeep.save();
+    await this.process.cluster.upkeep.save();
     this.sealer[Symbol.dispose]();
     this.process[Symbol.dispose]();
     this.process = this.machine.open();

@@ -1,4 +1,5 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../errors/net-error.ts';
 import type { Copy } from './copy.ts';
@@ -14,35 +15,59 @@ export interface KeptCopy {
 
 const TITLE = 'isthmus cluster copy 1';
 
+/** Entries that are written between two turns of the event loop. */
+const PORTION = 1_000;
+
 /**
  * Writes what this host needs to forward without the store: hosts, networks, the tables of those that it uses, and the
- * secrets of encrypted ones. A crash leaves the file before or after. Only its owner can read it.
+ * secrets of encrypted ones. A crash leaves the file before or after. Only its owner can read it. An entry that changes
+ * meanwhile is written as it was or as it is. Writes nothing if the copy gets another epoch meanwhile.
  */
-export function saveCopy(path: string, copy: Copy, epoch: string): void {
-  const lines = [TITLE, epoch];
-  for (const [host, record] of copy.hosts) lines.push(`${hostKey(host)} ${formatHost(record)}`);
-  for (const [network, record] of copy.networks) lines.push(`${networkKey(network)} ${formatNetwork(record)}`);
+export async function saveCopy(path: string, copy: Copy, epoch: string): Promise<void> {
+  const draft = `${path}.draft`;
+  // One that an earlier process left may have another mode.
+  await rm(draft, { force: true });
+  const file = await open(draft, 'wx', 0o600);
+  try {
+    await file.write(`${TITLE}\n${epoch}\n`);
+    let lines = 2;
+    for (const portion of portions(entriesOf(copy))) {
+      await file.write(portion.join(''));
+      lines += portion.length;
+      if (copy.networks.epoch !== epoch) return;
+    }
+    await file.write(`end ${lines}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(draft, path);
+}
+
+/** Lines of a key and its value. */
+function* entriesOf(copy: Copy): Generator<string> {
+  for (const [host, record] of copy.hosts) yield `${hostKey(host)} ${formatHost(record)}\n`;
+  for (const [network, record] of copy.networks) yield `${networkKey(network)} ${formatNetwork(record)}\n`;
   for (const table of copy.tables().values())
     for (const [rest, { host, mac, endpoint }] of table) {
       const value =
         mac === ''
           ? formatHolder({ host, name: '', claim: '' })
           : formatAddress({ host, mac, endpoint, bootId: '', claim: '' });
-      lines.push(`${table.prefix}${rest} ${value}`);
+      yield `${table.prefix}${rest} ${value}\n`;
     }
-  for (const [, secrets] of copy.secrets) lines.push(`${SECRETS_KEY} ${formatSecrets(secrets)}`);
-  lines.push(`end ${lines.length}`, '');
-  const draft = `${path}.draft`;
-  // One that an earlier process left may have another mode.
-  rmSync(draft, { force: true });
-  const file = openSync(draft, 'wx', 0o600);
-  try {
-    writeSync(file, lines.join('\n'));
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
+  for (const [, secrets] of copy.secrets) yield `${SECRETS_KEY} ${formatSecrets(secrets)}\n`;
+}
+
+function* portions<T>(all: Iterable<T>): Generator<T[]> {
+  let portion: T[] = [];
+  for (const one of all) {
+    portion.push(one);
+    if (portion.length < PORTION) continue;
+    yield portion;
+    portion = [];
   }
-  renameSync(draft, path);
+  if (portion.length > 0) yield portion;
 }
 
 /** The file of the kept copy. */

@@ -22,8 +22,9 @@ export interface UpkeepParts {
   readonly isLost: () => boolean;
 }
 
-/** Least time between two writes of the copy. */
+/** Least time between two writes of the copy, and for each of its entries: a write has them all. */
 const SAVE_MS = 5_000;
+const SAVE_ENTRY_MS = 1;
 const VERIFY_MS = 10 * 60_000;
 
 /** A member's periodic work. */
@@ -57,7 +58,7 @@ export class Upkeep {
   async tick(): Promise<void> {
     const now = this.#site.now();
     this.#watchSilence(now);
-    if (!this.#isSaved && now - this.#savedAt >= SAVE_MS) this.save();
+    if (!this.#isSaved && now - this.#savedAt >= this.#saveMs()) await this.save();
     const { epoch } = this.#site;
     if (epoch === undefined) return;
     await this.#announce(epoch);
@@ -77,18 +78,23 @@ export class Upkeep {
   }
 
   /** Keeps the copy for a process that starts without the store. */
-  save(): void {
+  async save(): Promise<void> {
     const { copy, local, log } = this.#site;
     const { epoch } = copy.networks;
     if (epoch === undefined) return;
     this.#savedAt = this.#site.now();
     this.#isSaved = true;
     try {
-      saveCopy(this.#parts.path, copy, epoch);
+      await saveCopy(this.#parts.path, copy, epoch);
       noteMoment(local, copy);
     } catch (error) {
       log.warn('cluster copy not kept', { error: asNetError(error, 'cluster.keep').message });
     }
+  }
+
+  #saveMs(): number {
+    const entries = [...this.#site.copy.tables().values()].reduce((sum, { size }) => sum + size, 0);
+    return Math.max(SAVE_MS, SAVE_ENTRY_MS * entries);
   }
 
   #watchSilence(now: number): void {
