@@ -70,8 +70,10 @@ describe('cluster: keys of encrypted networks', () => {
 
   it('come to be with the first host, and two hosts agree on both directions', async () => {
     assert.equal(await stored(), '');
+    assert.equal(a.cluster.status().keys, undefined);
     await use(a, 'cni/a1/eth0');
     assert.deepEqual(hosts(a), [], 'nobody else takes part');
+    assert.deepEqual(a.cluster.status().keys, { generation: 1, since: machine(one).now });
     const before = await stored();
     await use(b, 'cni/b1/eth0');
     assert.equal(await stored(), before);
@@ -119,6 +121,7 @@ describe('cluster: keys of encrypted networks', () => {
       await settled();
       for (const process of [a, b]) await tick(process);
       assert.equal(parseSecrets(await stored())?.generation, generation);
+      assert.equal(b.cluster.status().keys?.generation, generation);
       assertTalking();
       assert.equal(accepted(a).length, 3);
     }

@@ -83,7 +83,7 @@ function show({ output, format = output }: OutputOptions, info: ClusterInfo): vo
     printJson(info);
     return;
   }
-  const { cluster, host, isMember, obstacle, outbox, file, watches, conflicts, members, networks } = info;
+  const { cluster, host, isMember, obstacle, outbox, file, watches, conflicts, members, networks, keys } = info;
   const late = watches.filter(({ lost }) => lost !== undefined);
   const membership = isMember ? 'member' : `not a member: ${obstacle ?? 'it has not joined yet'}`;
   printTable([[cluster, host.name, membership, `${watches.length - late.length}/${watches.length}`, String(outbox)]], {
@@ -97,6 +97,10 @@ function show({ output, format = output }: OutputOptions, info: ClusterInfo): vo
     [conflicts, CONFLICTS],
   ] as const)
     printSection(rows, shape as TableShape<unknown>);
+  if (keys !== undefined)
+    writeOut(
+      `\nkeys of encrypted networks: generation ${keys.generation}, since ${new Date(keys.since).toISOString()}\n`,
+    );
   writeOut(`\n${file}, host ${host.id}\n`);
 }
 

@@ -35,6 +35,13 @@ export interface ClusterReport {
   /** Claims and releases that the store has not seen, or may not have seen. */
   readonly outbox: number;
   readonly conflicts: readonly Conflict[];
+  /** Of encrypted networks; absent if this host uses none. */
+  readonly keys?: {
+    /** From 1. */
+    readonly generation: number;
+    /** When it began, in milliseconds since the epoch, by the clock of the host that began it. */
+    readonly since: number;
+  };
 }
 
 export function reportOf(site: Site, watches: readonly Following[], upkeep: Upkeep): ClusterReport {
@@ -50,6 +57,7 @@ export function reportOf(site: Site, watches: readonly Following[], upkeep: Upke
     const { size, carried } = table;
     return { id, name: record?.name ?? '', mode: record?.mode ?? '', entries: size, carried };
   });
+  const secrets = copy.secrets.get('');
   return {
     host: { id: self.id, name: self.name },
     isMember: epoch !== undefined,
@@ -65,5 +73,6 @@ export function reportOf(site: Site, watches: readonly Following[], upkeep: Upke
     networks,
     outbox: site.ledger.pending,
     conflicts: site.conflicts,
+    ...(secrets === undefined ? {} : { keys: { generation: secrets.generation, since: secrets.at } }),
   };
 }
