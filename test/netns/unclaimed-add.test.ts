@@ -2,11 +2,11 @@ import { strict as assert } from 'node:assert';
 import { openSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AcceptedCall, CniService, release } from '../../cmd/cnm-shim/cni/service.ts';
-import { makeNetns, netnsMissing } from '../support/netns.ts';
+import { enterNetns, makeNetns, netnsMissing } from '../support/netns.ts';
 import { skipIf } from '../support/skip.ts';
 import { makeTempDir } from '../support/temp.ts';
 
-const NAME = `uncl${process.pid}`;
+const NAME = 'unclaimed';
 
 /** One call of `plugin` for the same container, as a launcher hands it over. */
 function callOf(plugin: string, command: string, netns: string, stamp: string, config: object): AcceptedCall {
@@ -38,6 +38,8 @@ describe('deleteUnclaimed', () => {
     ['tuning', 'mtu 1300'],
   ] as const) {
     it(`deletes what the ${plugin} call attached, and not what a later ADD attached under the same name`, async () => {
+      using machine = makeNetns('host-');
+      using _inside = enterNetns(machine.path);
       using stack = new DisposableStack();
       using temp = makeTempDir();
       using pod = makeNetns('unclaimed-');
