@@ -71,9 +71,10 @@ export class Crowd implements AsyncDisposable {
   readonly #waiting = new Map<number, PromiseWithResolvers<never>>();
   #last = 0;
 
-  constructor(span: Span, endpoint: string, stateDirs: string) {
+  /** `options` are further ones of Node. */
+  constructor(span: Span, endpoint: string, stateDirs: string, options: readonly string[] = []) {
     this.span = span;
-    const execArgv = ['--disable-warning=ExperimentalWarning', '--expose-gc'];
+    const execArgv = ['--disable-warning=ExperimentalWarning', '--expose-gc', ...options];
     this.#child = fork(join(import.meta.dirname, 'scale-child.ts'), [endpoint, stateDirs], { execArgv });
     this.#child.on('message', ({ id, value, error }: { id: number; value?: never; error?: string }) => {
       const waiting = this.#waiting.get(id);
