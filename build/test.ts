@@ -45,7 +45,7 @@ type Roots = ReadonlyMap<Runtime, Root>;
  * talks to a runtime, or the named files, with those runtimes only (see runtimes.ts), with the suite before titles.
  * Tests that call plugins run twice: stand-alone, and through the launcher to a daemon, with `daemon: ` before their
  * titles; ISTHMUS_TEST_VIA=alone or =daemon selects one of the two. ISTHMUS_TEST_JOBS sets the number of passes at a
- * time: by default three for two processors, at most six, since tests wait for some of their time.
+ * time: by default two for each processor, at most six, since tests wait for half of their time.
  * ISTHMUS_TEST_TIMES=record writes each file's duration to build/test-times.json, which divides the passes. The last
  * line is `N passed, N failed`, plus `, N skipped` if any were, whatever happens to the tests' processes; before it
  * comes one for each other runtime, whose counts it includes. The exit code is 1 if anything failed, or, with CI set,
@@ -162,7 +162,7 @@ function takeNext(waiting: Pass[], roots: Roots): Pass | undefined {
 async function runAll({ own, tallies, roots }: Run, passes: readonly Pass[]): Promise<void> {
   const waiting = [...passes];
   const live = passes.length === 1;
-  const jobs = Number(process.env.ISTHMUS_TEST_JOBS ?? Math.min(6, Math.ceil(1.5 * availableParallelism())));
+  const jobs = Number(process.env.ISTHMUS_TEST_JOBS ?? Math.min(6, 2 * availableParallelism()));
   const work = async (): Promise<void> => {
     for (let pass = takeNext(waiting, roots); pass !== undefined; pass = takeNext(waiting, roots)) {
       const { runtime } = pass;
