@@ -14,7 +14,7 @@ import {
 import { type FirewalldLab, useFirewalldLab } from '../support/firewalld-lab.ts';
 import type { NetworkList } from '../support/runtime.ts';
 import { skipIf } from '../support/skip.ts';
-import { waitFor } from '../support/test-host.ts';
+import { succeeds, waitFor } from '../support/test-host.ts';
 import { installedFile } from '../support/via.ts';
 
 const REFERENCE = '/usr/lib/cni';
@@ -187,7 +187,13 @@ for (const via of ['reference', 'alone', 'daemon'] as const) {
 
     const isBack = async (pods: Pods, what: string): Promise<void> => {
       const isThere = (): boolean => ONE.every((source) => sourcesIn('work').includes(source));
-      if (via === 'daemon') await waitFor(`the addresses are back after ${what}`, isThere, 15_000);
+      // The daemon puts back the rules that were flushed as well, one after the other.
+      if (via === 'daemon')
+        await waitFor(
+          `the addresses are back after ${what}`,
+          () => isThere() && succeeds(() => pods.check('one')),
+          15_000,
+        );
       else {
         assert.throws(() => pods.check('one'), /lacks|not in zone/, what);
         lab.host.run('env', `PATH=${process.env.PATH}`, `${binDir}/isthmus`, 'reload');

@@ -14,7 +14,7 @@ import {
 } from '../support/firewalld.ts';
 import { type FirewalldLab, replaceBusctl, useFirewalldLab } from '../support/firewalld-lab.ts';
 import { skipIf } from '../support/skip.ts';
-import { waitFor } from '../support/test-host.ts';
+import { succeeds, waitFor } from '../support/test-host.ts';
 import { installedFile } from '../support/via.ts';
 
 for (const via of ['daemon', 'alone'] as const) {
@@ -110,7 +110,13 @@ for (const via of ['daemon', 'alone'] as const) {
 
     const isBack = async (after: string): Promise<void> => {
       const begin = performance.now();
-      if (via === 'daemon') await waitFor(`the bridge is back after ${after}`, () => zoneOf() === 'trusted', 10_000);
+      // The daemon puts back the rules that were flushed as well, one after the other.
+      if (via === 'daemon')
+        await waitFor(
+          `the bridge is back after ${after}`,
+          () => zoneOf() === 'trusted' && succeeds(() => pods.check('one')),
+          10_000,
+        );
       else {
         assert.throws(() => pods.check('one'), /lacks/);
         pods.add(after);

@@ -160,6 +160,16 @@ export async function waitFor(what: string, condition: () => boolean, ms = 15_00
   }
 }
 
+/** False where `work` throws: a condition of `waitFor`. */
+export function succeeds(work: () => unknown): boolean {
+  try {
+    work();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function stop(ended: Promise<unknown>, signal: (name: string) => void): Promise<void> {
   signal('TERM');
   const timer = setTimeout(() => signal('KILL'), 5_000);
