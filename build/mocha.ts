@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import Mocha from 'mocha';
+import { processorSeconds } from './processor-time.ts';
 import { testFiles } from './test-files.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -11,7 +12,8 @@ export type TestEvent =
   | { readonly event: 'failed'; readonly title: string; readonly why: string }
   | { readonly event: 'skipped'; readonly title: string; readonly reason?: string }
   | { readonly event: 'file'; readonly file: string; readonly ms: number }
-  | { readonly event: 'done' };
+  /** With the processor time of the process and its children, in seconds. */
+  | { readonly event: 'done'; readonly processor: number };
 
 /** Runs the files in sequence in this process, with the options of package.json. */
 async function run(files: readonly string[]): Promise<void> {
@@ -24,7 +26,8 @@ async function run(files: readonly string[]): Promise<void> {
   const runner = mocha.run((failures) => {
     process.exitCode = failures > 0 ? 1 : 0;
     for (const [file, ms] of times) tell({ event: 'file', file: relative(ROOT, file), ms: Math.round(ms) });
-    tell({ event: 'done' });
+    const { own, children } = processorSeconds();
+    tell({ event: 'done', processor: own + children });
     process.disconnect?.();
   });
   runner.on('test', reasons.clear);

@@ -1,16 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { TestEvent } from './mocha.ts';
 import { type Pass, passesOf, RUNTIMES, type Runtime, runtimePasses, TIMES } from './passes.ts';
+import { processorSeconds } from './processor-time.ts';
 import { inRoot, provideRoot } from './runtimes.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const BIN = join(ROOT, 'node_modules/.bin');
-/** In a second, as /proc counts them. */
-const TICKS = 100;
 /** How long a process may run after its last test. */
 const LINGER_MS = 10_000;
 const EXCERPT_LINES = 15;
@@ -23,9 +22,11 @@ interface Tally {
   readonly failures: string[];
   /** Seconds per file, by `<via> <path>`. */
   readonly seconds: Map<string, number>;
+  /** Seconds of processor time, by folder. */
+  readonly processor: Map<string, number>;
 }
 
-const emptyTally = (): Tally => ({ passed: 0, skipped: [], failures: [], seconds: new Map() });
+const emptyTally = (): Tally => ({ passed: 0, skipped: [], failures: [], seconds: new Map(), processor: new Map() });
 
 /** The tally of each other runtime that tests ran with. */
 type RuntimeTallies = Map<Runtime, Tally>;
@@ -73,7 +74,8 @@ async function main(args: readonly string[]): Promise<void> {
   }
   if (own.seconds.size > 1) {
     printSlowest(own.seconds);
-    console.log(`\n${processorSeconds().toFixed(0)} s of processor time in ${process.uptime().toFixed(0)} s`);
+    printFolders(own.processor);
+    console.log(`\n${processorSeconds().children.toFixed(0)} s of processor time in ${process.uptime().toFixed(0)} s`);
   }
   if (process.env.ISTHMUS_TEST_TIMES === 'record') recordTimes(own.seconds);
   const all = [own, ...tallies.values()];
@@ -169,14 +171,20 @@ async function runAll({ own, tallies, roots }: Run, passes: readonly Pass[]): Pr
       const root = runtime === undefined ? '/' : await roots.get(runtime)?.path;
       if (root === undefined) continue;
       if (!live) console.log(`running: ${pass.title}`);
-      await runMocha((runtime === undefined ? undefined : tallies.get(runtime)) ?? own, pass, root, live);
+      const tally = (runtime === undefined ? undefined : tallies.get(runtime)) ?? own;
+      await runMocha({ tally, processor: own.processor }, pass, root, live);
     }
   };
   await Promise.all(Array.from({ length: Math.max(1, jobs) }, work));
 }
 
 /** Runs mocha in a separate process: a crash or hang counts as one more failure. */
-function runMocha(tally: Tally, { via, runtime, title, names }: Pass, root: string, live: boolean): Promise<void> {
+function runMocha(
+  { tally, processor }: Pick<Tally, 'processor'> & { readonly tally: Tally },
+  { via, runtime, title, names }: Pass,
+  root: string,
+  live: boolean,
+): Promise<void> {
   const own = emptyTally();
   const output = live ? 'inherit' : 'pipe';
   const words = ['node_modules/.bin/node', '--import=./build/test-cache.ts', 'build/mocha.ts', ...names];
@@ -193,6 +201,8 @@ function runMocha(tally: Tally, { via, runtime, title, names }: Pass, root: stri
   child.on('message', (message: TestEvent) => {
     if (message.event === 'done') {
       done = true;
+      const folder = `${runtime === undefined ? '' : `${runtime} `}${via} ${dirname(names[0] ?? '')}`;
+      processor.set(folder, (processor.get(folder) ?? 0) + message.processor);
       timer = setTimeout(() => {
         hung = true;
         child.kill('SIGKILL');
@@ -237,11 +247,11 @@ function printSlowest(seconds: ReadonlyMap<string, number>): void {
   for (const [file, time] of slowest) console.log(`${time.toFixed(1).padStart(7)}  ${file}`);
 }
 
-/** Of all processes that have ended by now, and whose end their parents saw. */
-function processorSeconds(): number {
-  const [, fields = ''] = readFileSync('/proc/self/stat', 'utf8').split(') ');
-  const [user, system] = fields.split(' ').slice(13, 15).map(Number);
-  return ((user ?? 0) + (system ?? 0)) / TICKS;
+/** Processor time of the passes by folder, the longest first. */
+function printFolders(processor: ReadonlyMap<string, number>): void {
+  console.log('\nprocessor time by folder, in seconds:');
+  for (const [folder, seconds] of [...processor].sort(([, a], [, b]) => b - a))
+    console.log(`${seconds.toFixed(0).padStart(7)}  ${folder}`);
 }
 
 /** Omits files that take less than a second. */
