@@ -249,6 +249,7 @@ describe('cluster: the copy', () => {
     await settled();
     await saving;
     assert.equal(readText(at(0).keptFile()), before);
+    assert.deepEqual(readdirSync(dirname(at(0).keptFile())), ['cluster-copy']);
   });
 
   describe('the store loses its data', () => {

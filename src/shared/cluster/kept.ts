@@ -28,6 +28,7 @@ export async function saveCopy(path: string, copy: Copy, epoch: string): Promise
   // One that an earlier process left may have another mode.
   await rm(draft, { force: true });
   const file = await open(draft, 'wx', 0o600);
+  let isWhole = false;
   try {
     await file.write(`${TITLE}\n${epoch}\n`);
     let lines = 2;
@@ -38,8 +39,11 @@ export async function saveCopy(path: string, copy: Copy, epoch: string): Promise
     }
     await file.write(`end ${lines}\n`);
     await file.sync();
+    isWhole = true;
   } finally {
     await file.close();
+    // It may be what fills the disk.
+    if (!isWhole) await rm(draft, { force: true });
   }
   await rename(draft, path);
 }
