@@ -133,6 +133,8 @@ export function describeStore(name: string, make: () => Place): void {
       assert.deepEqual(later.networks.list(), [network('db', { device: 'isth1' }), network('web', { driver: 'null' })]);
       using elsewhere = place.open(OTHER_HOST);
       assert.deepEqual(elsewhere.networks.list(), []);
+      const namesOn = (device: string): string[] => later.networks.list(device).map(({ name }) => name);
+      assert.deepEqual([namesOn('isth1'), namesOn('isth'), namesOn('isth11')], [['db'], [], []]);
       store.networks.delete('web');
       store.networks.delete('web');
       assert.equal(later.networks.get('web'), undefined);

@@ -33,12 +33,13 @@ export class SqliteNetworks implements NetworkTable {
     this.#context.write((file) => file.run('DELETE FROM networks WHERE host = ? AND name = ?', host, name));
   }
 
-  list(): NetworkRow[] {
+  list(device?: string): NetworkRow[] {
     const { host } = this.#context;
+    const all = 'SELECT name, body FROM networks WHERE host = ?1';
+    const some = device === undefined ? all : `${all} AND instr(body, ?2) > 0`;
+    const values = device === undefined ? [host] : [host, JSON.stringify(device)];
     return this.#context.read((file) =>
-      file
-        .all('SELECT name, body FROM networks WHERE host = ? ORDER BY name', host)
-        .flatMap((row) => this.#networkOf(row) ?? []),
+      file.all(`${some} ORDER BY name`, ...values).flatMap((row) => this.#networkOf(row) ?? []),
     );
   }
 

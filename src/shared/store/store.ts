@@ -88,7 +88,8 @@ export interface NetworkTable {
   get(name: string): NetworkRow | undefined;
   put(row: NetworkRow): void;
   delete(name: string): void;
-  list(): NetworkRow[];
+  /** All networks, or those whose row has the name of this device, among which are all that use it. */
+  list(device?: string): NetworkRow[];
   /** Names of the networks whose row is broken. */
   broken(): string[];
 }
