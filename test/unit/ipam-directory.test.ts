@@ -1,9 +1,21 @@
 import { strict as assert } from 'node:assert';
-import { mkdirSync, readdirSync, rmSync, statSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { allocate } from '../../src/shared/ipam/allocate.ts';
-import { importDirectory, removeVoidFiles } from '../../src/shared/ipam/directory.ts';
+import { importDirectory, removeVoidFiles, writeFiles } from '../../src/shared/ipam/directory.ts';
 import { held, release, retain } from '../../src/shared/ipam/leases.ts';
 import { formatAddr } from '../../src/shared/model/addr.ts';
 import { MemoryDisk, MemoryStore } from '../../src/shared/testing/memory-store.ts';
@@ -217,6 +229,46 @@ describe('ipam: host-local directories', () => {
     symlinkSync('/etc/hostname', join(scope, '10.0.0.3'));
     assert.deepEqual(read(), []);
     assert.deepEqual(removeVoidFiles(scope, BOOTED), []);
+  });
+
+  it('leave alone what is no regular file, and do not wait for it', () => {
+    symlinkSync(join(directory.path, 'elsewhere'), join(scope, '10.0.0.2'));
+    mkdirSync(join(scope, '10.0.0.3'));
+    execFileSync('mkfifo', [join(scope, '10.0.0.4')]);
+    writeFileSync(join(scope, '10.0.0.5'), '');
+    truncateSync(join(scope, '10.0.0.5'), 3 * 2 ** 30);
+    const names = readdirSync(scope);
+    for (const name of names) {
+      const held = lease(name, 'c1', scope);
+      if (name !== '10.0.0.5')
+        assert.throws(
+          () => writeFiles(store, scope, [held], BOOTED),
+          ofKind('conflict', /web\/10\.0\.0\..: it is not a regular file/),
+        );
+      store.leases.take(held);
+    }
+    assert.equal(release(store, scope, attachment('c1')).length, names.length);
+    assert.deepEqual(readdirSync(scope), names);
+    assert.deepEqual(readdirSync(directory.path), ['web']);
+  });
+
+  it('are written over files that count for nothing, and not over those of another owner', () => {
+    write('10.0.0.2', 'c1\r\neth0', BEFORE_BOOT);
+    write('10.0.0.3', '\0\0\0\0');
+    write('10.0.0.4', '');
+    write('10.0.0.5', 'x'.repeat(5000));
+    const addresses = readdirSync(scope);
+    writeFiles(
+      store,
+      scope,
+      addresses.map((address) => lease(address, 'c2', scope)),
+      BOOTED,
+    );
+    for (const name of addresses) assert.equal(readFileSync(join(scope, name), 'utf8'), 'c2\r\neth0', name);
+    assert.throws(
+      () => writeFiles(store, scope, [lease('10.0.0.2', 'c3', scope)], BOOTED),
+      ofKind('conflict', /10\.0\.0\.2: host-local has given it to "c2" meanwhile/),
+    );
   });
 
   it('are named in the error if they cannot be read', () => {

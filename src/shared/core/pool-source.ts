@@ -38,7 +38,9 @@ export function poolSource(spec: PoolSpec, owner: Attachment, identity: HostIden
       const addresses = allocate(store, { scope, sets, requested, owner, ...given({ reserved }) });
       return { addresses, routes: spec.routes, dns: spec.dns } satisfies IpamResult;
     },
-    ...(spec.writeFiles && { record: (store: LocalStore) => writeFiles(store, scope, held(store, scope, owner)) }),
+    ...(spec.writeFiles && {
+      record: (store: LocalStore) => writeFiles(store, scope, held(store, scope, owner), identity),
+    }),
     status: (store) => {
       importDirectory(store, scope, identity);
       assertRoom(store, spec);

@@ -1,9 +1,12 @@
 import {
   type BigIntStats,
+  closeSync,
+  constants,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
-  readFileSync,
+  readSync,
   statSync,
   unlinkSync,
   writeFileSync,
@@ -18,11 +21,15 @@ import type { Lease, LocalStore } from '../store/store.ts';
 import { directoryKey } from './scope-notes.ts';
 
 /** A container id and an interface name are far shorter. */
-const LONGEST_FILE = 1024n;
+const LONGEST_FILE = 1024;
 /** host-local creates a file, then fills it. A crash leaves one that stays empty for longer than this. */
 const FILLING_MS = 10_000;
 /** Kernels before 6.13 stamp changes by the timer tick; within one, a second change leaves the same time. */
 const TICK_MS = 20;
+/** Neither waits nor follows a link if the file was replaced since it was looked at. */
+const { O_RDONLY, O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK, O_NOFOLLOW } = constants;
+const READ = O_RDONLY | O_NONBLOCK | O_NOFOLLOW;
+const WRITE = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOFOLLOW;
 
 type Booted = Pick<HostIdentity, 'bootId' | 'bootedAt'>;
 
@@ -63,25 +70,36 @@ export function removeFile(store: LocalStore, scope: string, address: Addr): voi
 
 /**
  * Writes the files that the reference's host-local would have for these leases, for programs that read them. Throws
- * NetError `conflict` if host-local has leased one of the addresses to another container meanwhile.
+ * NetError `conflict` if host-local has leased one of the addresses to another container meanwhile, or if something
+ * else has the name of a file.
  */
-export function writeFiles(store: LocalStore, scope: string, leases: readonly Lease[]): void {
+export function writeFiles(store: LocalStore, scope: string, leases: readonly Lease[], { bootedAt }: Booted): void {
   onDisk(scope, () => mkdirSync(scope, { recursive: true, mode: 0o755 }));
   unnoticed(store, scope, () => {
-    for (const lease of leases) writeFile(scope, lease);
+    for (const lease of leases) writeFile(scope, lease, bootedAt);
   });
 }
 
-function writeFile(scope: string, lease: Lease): void {
-  const path = join(scope, formatAddr(lease.address));
+function writeFile(scope: string, lease: Lease, bootedAt: number): void {
+  const name = formatAddr(lease.address);
+  const path = join(scope, name);
   const { containerId, ifName } = lease.owner;
-  const text = readIfThere(path);
-  // An empty file is what a crash left.
-  if (text !== undefined && text !== '' && !hasFile(scope, lease)) {
-    const what = `host-local has given it to ${JSON.stringify(text.split('\r\n')[0])} meanwhile`;
+  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false)
+    throw fault.conflict('ipam', path, 'it is not a regular file', 'Move it away, then run ADD again');
+  // Void files are what a crash or the former boot left.
+  const owner = readEntry(scope, name, lease.address, bootedAt)?.owner;
+  if (owner !== undefined && !sameOwner(lease, owner)) {
+    const what = `host-local has given it to ${JSON.stringify(owner.containerId)} meanwhile`;
     throw fault.conflict('ipam', path, what, 'Run ADD again, or let one plugin give the addresses of this network');
   }
-  onDisk(path, () => writeFileSync(path, `${containerId}\r\n${ifName}`, { mode: 0o600 }));
+  onDisk(path, () => {
+    const fd = openSync(path, WRITE, 0o600);
+    try {
+      writeFileSync(fd, `${containerId}\r\n${ifName}`);
+    } finally {
+      closeSync(fd);
+    }
+  });
 }
 
 /** True if the lease has a file of its owner. */
@@ -145,14 +163,26 @@ function readEntry(scope: string, name: string, address: Addr, bootedAt: number)
   if (stat === undefined || !stat.isFile()) return undefined;
   const unfinished = stat.size === 0n && Date.now() - Number(stat.mtimeMs) < FILLING_MS;
   const stale = Number(stat.mtimeMs) < bootedAt;
-  if (stale || stat.size === 0n || stat.size > LONGEST_FILE) return { name, address, owner: undefined, unfinished };
+  if (stale || stat.size === 0n || stat.size > BigInt(LONGEST_FILE))
+    return { name, address, owner: undefined, unfinished };
   const text = readIfThere(path);
   return text === undefined ? undefined : { name, address, owner: parseOwner(text, basename(scope)), unfinished };
 }
 
+/**
+ * The first bytes of a file, one more than those of the longest valid one. Undefined if there is no regular file: one
+ * would wait at a FIFO, and what a link leads to is not ours.
+ */
 function readIfThere(path: string): string | undefined {
   try {
-    return readFileSync(path, 'latin1');
+    if (!lstatSync(path).isFile()) return undefined;
+    const fd = openSync(path, READ);
+    try {
+      const bytes = Buffer.alloc(LONGEST_FILE + 1);
+      return bytes.toString('latin1', 0, readSync(fd, bytes));
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     if (hasCode(error, ['ENOENT', 'ENOTDIR'])) return undefined;
     throw ioError(path, error);
@@ -161,7 +191,7 @@ function readIfThere(path: string): string | undefined {
 
 function parseOwner(text: string, network: string): Attachment | undefined {
   const match = /^[ \t]*([a-zA-Z0-9][a-zA-Z0-9_.-]*)(?:\r?\n([^/:\s\0]{0,15}))?$/.exec(text.trimEnd());
-  if (match === null) return undefined;
+  if (match === null || text.length > LONGEST_FILE) return undefined;
   return { camp: 'cni', network, containerId: match[1] ?? '', ifName: match[2] ?? '' };
 }
 
