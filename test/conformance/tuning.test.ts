@@ -188,6 +188,21 @@ describe('tuning, chained', function () {
     assert.equal(sysctl('net/ipv4/conf/eth0/arp_filter'), '1');
   });
 
+  for (const [what, make] of [
+    ['a FIFO', 'mkfifo'],
+    ['a device', 'mknod -m 600 "$f" c 1 5; true'],
+    ['a huge file', 'truncate -s 3G'],
+  ] as const)
+    it(`sets no sysctl if the allowlist is ${what}, and does not wait for it`, () => {
+      const chain = ours({ sysctl: { 'net.ipv4.conf.IFNAME.arp_filter': '1' } });
+      const made = chain.run(0, 'ADD', PART).json ?? {};
+      const script = `mount -t tmpfs none /etc && mkdir -p /etc/cni/tuning && f=/etc/cni/tuning/allowlist.conf && ${make} "$f" && exec timeout 10 "$0"`;
+      const call = chain.run(1, 'ADD', { ...PART, prefix: ['unshare', '-m', 'sh', '-c', script] }, made);
+      assert.deepEqual([call.code, call.json?.code], [1, 5], call.stdout);
+      assert.match(call.json?.msg ?? '', /allowlist\.conf: cannot be read: it (is not a regular|has more than)/);
+      assert.equal(sysctl('net/ipv4/conf/eth0/arp_filter'), '0');
+    });
+
   const nilMap = { args: { cni: { sysctl: { 'net.ipv4.conf.IFNAME.arp_filter': '1' } } } };
   unlikeReference('D18', 'args.cni.sysctl without sysctl', {
     reference: () => {

@@ -1,7 +1,13 @@
 import { strict as assert } from 'node:assert';
-import { writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ClusterConfig, parseClusterConfig, readClusterConfig } from '../../src/shared/config/cluster.ts';
+import {
+  type ClusterConfig,
+  parseClusterConfig,
+  readClusterConfig,
+  readNamed,
+} from '../../src/shared/config/cluster.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { makeTempDir } from '../support/temp.ts';
 
@@ -123,5 +129,29 @@ describe('cluster.json', () => {
     );
     writeFileSync(path, JSON.stringify(LEAST));
     assert.deepEqual(readClusterConfig(path), parse());
+  });
+
+  it('is refused, like the files that it names, where one would wait or read without end', () => {
+    using dir = makeTempDir();
+    const fifo = join(dir.path, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const large = join(dir.path, 'large');
+    writeFileSync(large, '');
+    truncateSync(large, 3 * 2 ** 30);
+    for (const [path, why] of [
+      [fifo, 'it is not a regular file'],
+      ['/dev/zero', 'it is not a regular file'],
+      [large, 'it has more than 1048576 bytes'],
+    ] as const) {
+      const text = `: it cannot be read (${why}). Name a file that root can read`;
+      assert.equal(
+        refused(() => readClusterConfig(path), path),
+        text,
+      );
+      assert.equal(
+        refused(() => readNamed(path, '.etcd.ca'), `.etcd.ca=${path}`),
+        text,
+      );
+    }
   });
 });

@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { fault } from '../errors/fault.ts';
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
 import { field, isObject, type Json, textField } from '../model/json.ts';
+import { readBounded, readBoundedBytes } from './dns.ts';
+import { LIMITS } from './limits.ts';
 import { assertShape } from './shape.ts';
 import { cluster } from './validators.generated.js';
 
@@ -58,7 +59,7 @@ export function readClusterConfig(path: string): ClusterConfig {
 /** The content of a file that the configuration names by `key`, such as `.etcd.ca`. Throws NetError `invalid-config`. */
 export function readNamed(path: string, key: string): Buffer {
   try {
-    return readFileSync(path);
+    return readBoundedBytes(path, LIMITS.clusterFile);
   } catch (error) {
     throw unreadable(`${key}=${path}`, error);
   }
@@ -137,7 +138,7 @@ function assertNamed(config: Json, path: string): void {
 
 function textOf(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readBounded(path, LIMITS.clusterFile);
   } catch (error) {
     throw unreadable(path, error);
   }

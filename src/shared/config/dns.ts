@@ -55,6 +55,11 @@ function readDnsFile(file: string, path: string): Dns {
  * the path is something else, or the file is larger.
  */
 export function readBounded(file: string, limit: number): string {
+  return readBoundedBytes(file, limit).toString();
+}
+
+/** As `readBounded`. */
+export function readBoundedBytes(file: string, limit: number): Buffer {
   const regular = (isFile: boolean): void => {
     if (!isFile) throw new Error('it is not a regular file');
   };
@@ -67,7 +72,7 @@ export function readBounded(file: string, limit: number): string {
     for (let more = 1; more > 0 && length < bytes.length; length += more)
       more = readSync(fd, bytes, length, bytes.length - length, null);
     if (length > limit) throw new Error(`it has more than ${limit} bytes`);
-    return bytes.toString('utf8', 0, length);
+    return bytes.subarray(0, length);
   } finally {
     closeSync(fd);
   }

@@ -30,6 +30,10 @@ export const LIMITS = {
   delegatePipe: 1000,
   /** Bytes of a resolv.conf. glibc reads three name servers of it. */
   resolvConf: 64 << 10,
+  /** Bytes of the list of sysctls that tuning may set. */
+  allowlist: 64 << 10,
+  /** Bytes of cluster.json, and of each file that it names: one with all public authorities has 250 kB. */
+  clusterFile: 1 << 20,
   /** Range sets: an attachment gets one address of each. */
   rangeSets: 64,
   /** Ranges of all sets together. */

@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
 import { field, isObject, type Json } from '../model/json.ts';
 import { isUnicastMac, parseMac } from '../model/mac.ts';
 import { sysctlPath } from '../model/op.ts';
+import { readBounded } from './dns.ts';
 import { invalid, show } from './invalid.ts';
+import { LIMITS } from './limits.ts';
 
 /** Changes to an interface and its namespace; absent values stay unchanged. */
 export interface Tuning {
@@ -159,7 +160,7 @@ function integer(given: Given | undefined, least: number, what: string): number 
 /** Undefined if the file does not exist. Throws NetError `io` if it cannot be read, so that nothing is allowed. */
 export function readAllowlist(): string[] | undefined {
   try {
-    const lines = readFileSync(ALLOWLIST, 'utf8').split('\n');
+    const lines = readBounded(ALLOWLIST, LIMITS.allowlist).split('\n');
     return lines.map((line) => line.trim()).filter((line) => line !== '');
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')) {
