@@ -18,8 +18,11 @@ import {
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { hostId } from '../../src/shared/model/attachment.ts';
+import { dumpState } from '../../src/shared/store/dump.ts';
+import { inspectState } from '../../src/shared/store/inspect.ts';
 import { MIGRATIONS, SCHEMA_VERSION } from '../../src/shared/store/migrations.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
+import { lookAtState } from '../../src/shared/store/sqlite-look.ts';
 import { migrate } from '../../src/shared/store/sqlite-repair.ts';
 import { ensureStateDir } from '../../src/shared/store/state-dir.ts';
 import type { LocalStore } from '../../src/shared/store/store.ts';
@@ -344,6 +347,20 @@ describe('store: directory and file', () => {
       assert.deepEqual(store.endpoints.list(), [endpoint('c1')]);
       assert.equal(store.endpoints.broken().length, bodies.length);
     });
+  });
+
+  it('a look waits for no writer: state.db is a FIFO, also behind a link', () => {
+    mkdirSync(stateDir, { recursive: true });
+    execFileSync('mkfifo', [join(directory.path, 'fifo')]);
+    const looks = (): void => {
+      assert.equal(inspectState(stateDir, FIRST_BOOT).broken, 'it is not a file');
+      assert.throws(() => lookAtState(stateDir, FIRST_BOOT), /it is not a file/);
+      assert.throws(() => dumpState(stateDir), /it is not a file/);
+    };
+    symlinkSync(join(directory.path, 'fifo'), file);
+    looks();
+    renameSync(join(directory.path, 'fifo'), file);
+    looks();
   });
 
   describe('failed re-opening', () => {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { formatAddr } from '../model/addr.ts';
 import { isObject } from '../model/json.ts';
 import type { SqlRow } from './sqlite-file.ts';
+import { assertFile } from './state-dir.ts';
 import { addressOfKey } from './taken.ts';
 
 /** One row of a table: text that is JSON as its value, addresses as people write them. */
@@ -22,11 +23,14 @@ const WAIT_MS = 5000;
 
 /**
  * Reads all rows of the state, of whatever version, in one transaction. Neither repairs nor migrates nor creates
- * anything: what is broken can be looked at. Throws node:sqlite's errors.
+ * anything: what is broken can be looked at. Throws node:sqlite's errors,
+ * and Error for what is no file.
  */
 export function dumpState(stateDir: string): Dump {
   const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
-  using db = new DatabaseSync(join(stateDir, 'state.db'), { readOnly: true, timeout: WAIT_MS });
+  const path = join(stateDir, 'state.db');
+  assertFile(path);
+  using db = new DatabaseSync(path, { readOnly: true, timeout: WAIT_MS });
   db.exec('BEGIN');
   const schema = Number(db.prepare('PRAGMA user_version').get()?.user_version);
   const names = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").all();

@@ -6,6 +6,7 @@ import type { HostIdentity } from '../host/host.ts';
 import { given } from '../model/given.ts';
 import { SCHEMA_VERSION } from './migrations.ts';
 import { isCantOpen } from './sqlite-errors.ts';
+import { assertFile } from './state-dir.ts';
 
 /** What the state of one host and boot has. */
 export interface BootContent {
@@ -49,6 +50,7 @@ export function inspectState(
   let disk: Pick<StateInspection, 'unwritable'> = {};
   try {
     if (statSync(path, { throwIfNoEntry: false }) === undefined) return { exists: false, aside, ...NOTHING };
+    assertFile(path);
     disk = given({ unwritable: unwritable(stateDir) });
     const sqlite = process.getBuiltinModule('node:sqlite');
     const db = new sqlite.DatabaseSync(path, { readOnly: true, timeout: 1000 });

@@ -4,6 +4,7 @@ import type { HostIdentity } from '../host/host.ts';
 import type { Attachment } from '../model/attachment.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import { parseEndpoint } from './bodies.ts';
+import { assertFile } from './state-dir.ts';
 
 /** A look at a state that changes nothing: creates, migrates and repairs no file, and waits for nobody. */
 export interface StateLook extends Disposable {
@@ -19,9 +20,11 @@ export interface StateLook extends Disposable {
 const WAIT_MS = 100;
 const OF_BOOT = 'boot IN (SELECT id FROM boots WHERE host = ? AND boot = ?)';
 
-/** Throws node:sqlite's own errors: without a state, and for one of another schema. */
+/** Throws node:sqlite's own errors: without a state, and for one of another schema. Throws Error for what is no file. */
 export function lookAtState(stateDir: string, { hostId, bootId }: HostIdentity): StateLook {
-  const db = new DatabaseSync(join(stateDir, 'state.db'), { readOnly: true, timeout: WAIT_MS });
+  const path = join(stateDir, 'state.db');
+  assertFile(path);
+  const db = new DatabaseSync(path, { readOnly: true, timeout: WAIT_MS });
   const texts = (sql: string, ...values: readonly string[]): string[] =>
     db
       .prepare(sql)

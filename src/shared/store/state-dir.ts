@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync, type Stats } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ErrorKind } from '../errors/catalog.ts';
 import { fault } from '../errors/fault.ts';
@@ -23,6 +23,11 @@ const FILES = ['state.db', 'state.db-wal', 'state.db-shm', 'changes', 'locks', '
  */
 export function ensureStateDir(path: string): void {
   if (ensurePrivateDir(path, STATE)) assertOwnFiles(path);
+}
+
+/** Throws Error if there is something else than a file: SQLite would wait for the writer of a FIFO. */
+export function assertFile(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) throw new Error('it is not a file');
 }
 
 /**
