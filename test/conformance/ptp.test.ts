@@ -59,6 +59,16 @@ describe('ptp', function () {
     assert.equal(host.snapshot(), untouched);
   });
 
+  it('a link-local gateway of IPv6 leads out of the pod, as with the reference', () => {
+    const ipam = { subnet: 'fd00:6::/64', gateway: 'fe80::1', routes: [{ dst: '::/0' }], dataDir: host.dataDir };
+    const keys = { ipam: { type: 'host-local', ...ipam } };
+    const [ours, theirs] = [bin.path, referenceDir].map((dir, pod) => call('ADD', pod, keys, dir).ips?.[0]?.gateway);
+    assert.deepEqual([ours, theirs], ['fe80::1', 'fe80::1']);
+    host.ns.run('ip', '-6', 'addr', 'add', '2001:db8::1/128', 'dev', 'lo', 'nodad');
+    assert.ok(reaches(host.pod(0), '2001:db8::1'));
+    for (const [pod, dir] of [bin.path, referenceDir].entries()) call('DEL', pod, keys, dir);
+  });
+
   it('masquerades, and CHECK sees what is missing', () => {
     const keys = { ipMasq: true };
     const result = call('ADD', 0, keys);

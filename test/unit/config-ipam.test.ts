@@ -77,6 +77,11 @@ describe('config: host-local', () => {
     ]);
   });
 
+  it('takes a link-local gateway of IPv6, which is in no subnet', () => {
+    const [set] = parse({ subnet: 'fd00::/64', gateway: 'fe80::1' }).sets;
+    assert.equal(formatAddr(set?.[0]?.gateway ?? { family: 6, value: 0n }), 'fe80::1');
+  });
+
   it('treats null and the empty text as a missing key', () => {
     const ipam = { ...S, gateway: null, rangeStart: '', rangeEnd: '', ranges: null, routes: null, dataDir: '' };
     assert.deepEqual(parse({ ...ipam, resolvConf: null }), parse(S));
@@ -166,6 +171,11 @@ describe('config: host-local', () => {
       'a gateway outside',
       { ...S, gateway: '10.89.0.1' },
       /\.ipam\.gateway="10\.89\.0\.1": it is outside subnet 10\.88/,
+    ],
+    [
+      'a link-local gateway of IPv4',
+      { ...S, gateway: '169.254.1.1' },
+      /\.ipam\.gateway="169\.254\.1\.1": it is outside/,
     ],
     ['a gateway of another family', { ...S, gateway: 'fd00::1' }, /\.ipam\.gateway="fd00::1": it is outside/],
     ['a gateway that is no address', { ...S, gateway: 'gw' }, /\.ipam\.gateway="gw": it is not an IP address/],
@@ -307,6 +317,11 @@ describe('config: static', () => {
     ['an address without length', { addresses: [{ address: '10.0.0.1' }] }, /addresses\[0\]\.address="10\.0\.0\.1"/],
     ['no address', { addresses: [{}] }, /\.ipam\.addresses\[0\]\.address: it is missing/],
     ['a gateway that is none', { addresses: [{ address: '10.0.0.1/8', gateway: 'x' }] }, /addresses\[0\]\.gateway="x"/],
+    [
+      'a gateway that no host has',
+      { addresses: [{ address: '10.0.0.1/8', gateway: '127.0.0.1' }] },
+      /addresses\[0\]\.gateway="127\.0\.0\.1": it is loopback/,
+    ],
     [
       'a foreign gateway',
       { addresses: [{ address: '10.0.0.1/8', gateway: 'fd00::1' }] },

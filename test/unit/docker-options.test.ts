@@ -259,6 +259,12 @@ describe('Docker network options', () => {
       /not an IPv4 address/,
     ],
     [
+      'a source that no host has',
+      { o: { 'com.docker.network.host_ipv4': '224.0.0.7' } },
+      'invalid-config',
+      /host_ipv4=224\.0\.0\.7: it is multicast/,
+    ],
+    [
       'a malformed binding',
       { o: { [`${BRIDGE}host_binding_ipv4`]: 'all' } },
       'invalid-config',

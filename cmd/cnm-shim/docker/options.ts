@@ -1,7 +1,8 @@
+import { unassignable } from '../../../src/shared/config/ipam-values.ts';
 import { LIMITS } from '../../../src/shared/config/limits.ts';
 import { nearest } from '../../../src/shared/config/nearest.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
-import { type Addr, type Family, parseAddr } from '../../../src/shared/model/addr.ts';
+import { type Addr, BITS, type Family, parseAddr } from '../../../src/shared/model/addr.ts';
 import { given } from '../../../src/shared/model/given.ts';
 import { ifNameFault, MAX_IFNAME } from '../../../src/shared/model/link.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
@@ -216,7 +217,11 @@ function mode(generic: TextMap, family: Family, key: string): DockerOptions['mod
 
 function source(generic: TextMap, family: Family, key: string): DockerOptions['source'] {
   const given = pick(generic, key);
-  return given === undefined ? {} : { [family]: address(given, family) };
+  if (given === undefined) return {};
+  const addr = address(given, family);
+  const what = unassignable({ addr, length: BITS[family] });
+  if (what === undefined) return { [family]: addr };
+  throw refusedOption(given, what, 'Give an address of this host');
 }
 
 function address(given: Given, family: Family): Addr {

@@ -8,7 +8,7 @@ import { ifNameFault } from '../model/link.ts';
 import { isNftMatch } from '../model/nft-match.ts';
 import type { Prefix } from '../model/prefix.ts';
 import { invalid, show } from './invalid.ts';
-import { readAddr, readSubnet } from './ipam-values.ts';
+import { readHostAddr, readSubnet } from './ipam-values.ts';
 
 export type ChosenBackend = Exclude<FirewallBackend, 'bridge' | 'firewalld'> | 'auto';
 
@@ -84,7 +84,7 @@ function parseMasquerade(config: Json): MasqueradeOptions | undefined {
   for (const family of [4, 6] as const) {
     const text = textField(config, `outboundAddr${family}`);
     if (text === undefined) continue;
-    const addr = readAddr(text, `.outboundAddr${family}`);
+    const addr = readHostAddr(text, `.outboundAddr${family}`);
     if (addr.family !== family) throw invalid(`.outboundAddr${family}`, text, `it is not IPv${family}`, 'Swap them');
     to[family] = addr;
   }

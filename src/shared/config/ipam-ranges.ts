@@ -7,6 +7,9 @@ import { invalid } from './invalid.ts';
 import { assertAssignable, readSubnet } from './ipam-values.ts';
 import { LIMITS, tooLarge } from './limits.ts';
 
+/** RFC 4291, section 2.5.6. */
+const LINK_LOCAL: Prefix = { addr: { family: 6, value: 0xfe80n << 112n }, length: 10 };
+
 /** A range as it is configured, without defaults. */
 export interface RangeConfig {
   /** Without host bits. */
@@ -104,9 +107,20 @@ function readInside(holder: unknown, key: string, path: string, subnet: Prefix):
   const addr = parseAddr(text);
   const hint = `Give an address of ${formatPrefix(subnet)}, or leave it out`;
   if (addr === undefined) throw invalid(`${path}.${key}`, text, 'it is not an IP address', hint);
+  // Routers announce such an address, and it is on the link of every subnet.
+  if (key === 'gateway' && subnet.addr.family === 6 && contains(LINK_LOCAL, addr)) return addr;
   if (!contains(subnet, addr))
     throw invalid(`${path}.${key}`, text, `it is outside subnet ${formatPrefix(subnet)}`, hint);
   return addr;
+}
+
+/** Throws for a link-local gateway: the bridge's address is the host's only route to the subnet. */
+export function assertGatewaysInside(ranges: readonly (readonly RangeConfig[])[]): void {
+  for (const { subnet, gateway } of ranges.flat()) {
+    if (gateway === undefined || contains(subnet, gateway)) continue;
+    const what = `it is outside subnet ${formatPrefix(subnet)}, and the host would have no route to the containers`;
+    throw invalid('.ipam.gateway', formatAddr(gateway), what, 'Give an address of the subnet, or leave it out');
+  }
 }
 
 /** Sets must not share an address, and only results of CNI 0.3.0 and later can hold several sets of one family. */

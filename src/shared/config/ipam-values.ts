@@ -1,6 +1,6 @@
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
-import { type Addr, formatAddr, parseAddr } from '../model/addr.ts';
+import { type Addr, BITS, formatAddr, parseAddr } from '../model/addr.ts';
 import { contains, formatPrefix, networkOf, overlaps, type Prefix, parsePrefix } from '../model/prefix.ts';
 import { invalid, show } from './invalid.ts';
 
@@ -47,6 +47,14 @@ export function assertAssignable(prefix: Prefix, path: string): void {
   const what = unassignable(prefix);
   if (what === undefined) return;
   throw wrong(path, formatPrefix(prefix), what, 'Give addresses of hosts: 10.88.0.0/16 or fd00:88::/64');
+}
+
+/** Throws NetError `invalid-config` also for an address that no interface can have, such as a group's. */
+export function readHostAddr(text: string, path: string): Addr {
+  const addr = readAddr(text, path);
+  const what = unassignable({ addr, length: BITS[addr.family] });
+  if (what !== undefined) throw wrong(path, text, what, 'Give the address of a host: 10.88.0.1 or fd00:88::1');
+  return addr;
 }
 
 /** An address with its subnet's prefix length. */

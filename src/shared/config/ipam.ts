@@ -8,7 +8,15 @@ import type { Route } from '../model/route.ts';
 import { type Dns, readDns, readResolvConf } from './dns.ts';
 import { invalid } from './invalid.ts';
 import { assertDisjoint, assertUsable, type PlacedSet, type RangeConfig, readRange, readSets } from './ipam-ranges.ts';
-import { assertAssignable, type Given, readAddr, readPrefix, readRequested, splitCommas } from './ipam-values.ts';
+import {
+  assertAssignable,
+  type Given,
+  readAddr,
+  readHostAddr,
+  readPrefix,
+  readRequested,
+  splitCommas,
+} from './ipam-values.ts';
 import { assertShape, respell } from './shape.ts';
 import { ipamHostLocal, ipamStatic, ipRanges } from './validators.generated.js';
 
@@ -146,7 +154,7 @@ function readStaticAddresses(value: unknown, path: string): StaticAddress[] {
     const address = readAssigned(textField(item, 'address') ?? '', `${at}.address`);
     const text = textField(item, 'gateway');
     if (text === undefined) return { address };
-    const gateway = readAddr(text, `${at}.gateway`);
+    const gateway = readHostAddr(text, `${at}.gateway`);
     if (gateway.family !== address.addr.family)
       throw invalid(`${at}.gateway`, text, `it is IPv${gateway.family}, and its address is not`, 'Use one family');
     return { address, gateway };
@@ -154,7 +162,7 @@ function readStaticAddresses(value: unknown, path: string): StaticAddress[] {
 }
 
 function withGateways(addresses: readonly StaticAddress[], given: readonly Given[]): StaticAddress[] {
-  const gateways = given.map(({ text, path }) => readAddr(text, path));
+  const gateways = given.map(({ text, path }) => readHostAddr(text, path));
   return addresses.map((item) => {
     const gateway = gateways.findLast((one) => contains(item.address, one));
     return gateway === undefined ? item : { ...item, gateway };

@@ -8,6 +8,7 @@ import { type DhcpOptions, parseDhcp } from './dhcp.ts';
 import { type Document, parseNetworkName } from './document.ts';
 import type { InterfaceDriver, InterfaceOptions } from './inside.ts';
 import { invalid } from './invalid.ts';
+import { assertGatewaysInside } from './ipam-ranges.ts';
 import { type LocalIpam, parseLocalIpam, requestedIn } from './local-ipam.ts';
 import { type DriverName, ipamType, type NetworkConfig, parseNetconf } from './netconf.ts';
 import { type OverlayConfig, withoutPool } from './overlay.ts';
@@ -175,11 +176,13 @@ function parseInterface(config: Json, reading: Reading): Wanted {
     const own = withHostAccess(config, { options, strict, ranges });
     return { kind: 'interface', ...parsed, options: own, ...given({ ipam: ipam && besideHost(own, ipam) }) };
   }
+  const bridge = options.driver === 'bridge' ? options : options.bridge;
+  if (bridge.isGateway && ipam?.kind === 'pool') assertGatewaysInside(ipam.ranges);
   const requiresGuard = wantsSpoofGuard(config) === true;
   const endpoint = { kind: 'endpoint', ...parsed, requiresGuard, ...given({ ipam }) } as const;
   if (options.driver === 'bridge') return { ...endpoint, options };
   assertPooled(config, ipam);
-  return { ...endpoint, options: options.bridge, overlay: options.overlay };
+  return { ...endpoint, options: bridge, overlay: options.overlay };
 }
 
 /** Throws NetError `invalid-config` for addresses that a Docker plugin cannot take. */

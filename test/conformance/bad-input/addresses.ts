@@ -36,6 +36,14 @@ const RANGES: readonly BadInput[] = [
   wrong('rangeStart', '10.88.0.9', 'needs .ipam.subnet', { ranges: undefined, rangeStart: '10.88.0.9' }),
   wrong('ranges', {}, 'array', { ranges: {} }),
   wrong('ranges[0]', { subnet: POOL }, 'array', { ranges: [{ subnet: POOL }] }),
+  {
+    title: "a link-local gateway of the host's bridge",
+    top: { isGateway: true },
+    ipam: { ranges: [[{ subnet: 'fd00:88::/64', gateway: 'fe80::1' }]] },
+    code: 7,
+    says: ['.ipam.gateway="fe80::1"', 'outside subnet fd00:88::/64', 'no route'],
+    hint: 'of the subnet',
+  },
   { title: 'no range at all', ipam: { ranges: [] }, code: 7, says: ['.ipam=', 'no range'], hint: '.ipam.subnet' },
   { title: 'an empty range set', ipam: { ranges: [[]] }, code: 7, says: ['.ipam.ranges[0]=[]'] },
   {

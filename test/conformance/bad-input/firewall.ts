@@ -30,6 +30,16 @@ const NETWORK: readonly BadInput[] = [
     'IPv6',
   ]),
   isthmus('outboundAddr4 that is none', { ipMasq: true, outboundAddr4: 'eth0' }, ['.outboundAddr4="eth0"']),
+  ...(
+    [
+      ['outboundAddr4', '0.0.0.0', 'unspecified'],
+      ['outboundAddr4', '127.0.0.1', 'loopback'],
+      ['outboundAddr4', '224.0.0.1', 'multicast'],
+      ['outboundAddr6', 'ff02::1', 'multicast'],
+    ] as const
+  ).map(([key, text, kind]) =>
+    isthmus(`${key} that no host has: ${text}`, { ipMasq: true, [key]: text }, [`.${key}="${text}"`, `it is ${kind}`]),
+  ),
   isthmus('ipMasq as text', { ipMasq: 'true' }, ['.ipMasq="true"', 'boolean']),
   isthmus('an unknown ipMasqBackend', { ipMasq: true, ipMasqBackend: 'pf' }, ['.ipMasqBackend="pf"']),
   isthmus('internal with ipMasq', { internal: true, ipMasq: true }, ['.internal=true', 'ipMasq']),
