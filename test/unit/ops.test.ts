@@ -6,6 +6,7 @@ import { createNetwork } from '../../src/shared/core/networks/create-network.ts'
 import { type PortRequest, publishPorts } from '../../src/shared/core/ports/publish-ports.ts';
 import { parseAddr } from '../../src/shared/model/addr.ts';
 import { digest } from '../../src/shared/model/attachment.ts';
+import type { LoneEndpoint } from '../../src/shared/model/endpoint.ts';
 import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
 import { OPERATOR } from '../../src/shared/model/owned.ts';
 import { listEndpoints } from '../../src/shared/ops/endpoints.ts';
@@ -26,6 +27,7 @@ import {
   scopeOf,
   type TestCore,
 } from '../support/core.ts';
+import { loneEndpoint } from '../support/doctor-facts.ts';
 import { FakeFirewaller } from '../support/fake-firewaller.ts';
 import { addressesOf, BRIDGE, dockerRules, endpointOf, NETWORK, NETWORK_ID, offerRequest } from '../support/offers.ts';
 
@@ -170,6 +172,26 @@ describe('operator view of networks', () => {
       ...{ name: 'bridge', driver: 'bridge', present: true, predefined: true, internal: false, masquerade: false },
       ...{ subnets: [], holders: [], endpoints: [] },
     });
+  });
+
+  it('includes those of which only interfaces without a side on the host are on record', async () => {
+    const lone = (id: string, network: string, link: LoneEndpoint['link']['link']): void => {
+      const { link: facts, ...rest } = loneEndpoint(id, 'eth0');
+      const attachment = attachmentOf({ id, network });
+      core.store.endpoints.put({ ...rest, attachment, link: { ...facts, link } });
+    };
+    const before = { mac: '0a:00:00:00:00:01', mtu: 1500, up: true, addresses: [], routes: [] };
+    lone('a', 'lan', { kind: 'macvlan', dev: 'eth0', devNs: 'host', mode: 'bridge' });
+    lone('b', 'lan', { kind: 'macvlan', dev: 'eth0', devNs: 'host', mode: 'bridge' });
+    lone('c', 'nic', { kind: 'moved', dev: 'eth1', before });
+    const found = (await listNetworks(core)).filter(({ predefined }) => !predefined);
+    assert.deepEqual(
+      found.map(({ name, driver, endpoints }) => `${name} ${driver} ${endpoints.map(({ id }) => id).join(' ')}`),
+      ['lan macvlan a b', 'nic host-device c'],
+    );
+    const one = await inspectNetwork(core, 'lan');
+    assert.deepEqual([one.present, one.subnets, one.holders, one.endpoints.length], [true, [], [], 2]);
+    assert.equal(core.store.networks.get('lan'), undefined);
   });
 
   it('prefers a CNI configuration to a predefined network of the same name', async () => {

@@ -10,6 +10,7 @@ import type { NetworkHolder } from '../model/owned.ts';
 import { describePrefix, firstHost } from '../model/prefix.ts';
 import type { NetworkRow } from '../store/store.ts';
 import { type EndpointInfo, listEndpoints } from './endpoints.ts';
+import { networkRow, networkRows } from './network-rows.ts';
 
 /** Networks that appear in every list, as in Docker's; a CNI network may have the same name. */
 export const PREDEFINED: readonly { readonly name: string; readonly driver: string }[] = [
@@ -67,9 +68,9 @@ export interface OverlayInfo {
 /** Docker's names of networks, by NetworkID. */
 export type NetworkNames = ReadonlyMap<string, string>;
 
-/** Lists the predefined and the recorded networks, sorted by name. */
+/** Lists the predefined networks and those of the state, sorted by name. */
 export async function listNetworks(core: Core): Promise<NetworkInfo[]> {
-  const rows = core.store.networks.list();
+  const rows = networkRows(core);
   const found = await Promise.all(rows.map((row) => describe(core, row)));
   const others = PREDEFINED.filter(({ name }) => !rows.some((row) => row.name === name));
   return [...found, ...others.map(predefined)].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -92,8 +93,9 @@ export async function inspectNetwork(core: Core, text: string, names: NetworkNam
   );
 }
 
-function findRow({ store }: Core, text: string, names: NetworkNames): NetworkRow | undefined {
-  const own = store.networks.get(text);
+function findRow(core: Core, text: string, names: NetworkNames): NetworkRow | undefined {
+  const { store } = core;
+  const own = networkRow(core, text);
   if (own !== undefined) return own;
   const all = store.dockerNetworks.list();
   const called = all.filter(({ id }) => names.get(id) === text);

@@ -10,6 +10,7 @@ import { inspectState, type StateInspection } from '../store/inspect.ts';
 import type { NetworkRow } from '../store/store.ts';
 import type { ControlAnswer } from './control.ts';
 import { attachmentsOf, isReady } from './endpoints.ts';
+import { networkRows } from './network-rows.ts';
 import { type SubnetInfo, subnetsOf } from './networks.ts';
 import type {
   EndpointCount,
@@ -39,7 +40,7 @@ export async function readStatus(core: Core, { version, stateDir, control }: Sta
     ? core.store.snapshot(() => [core.store.networks.list(), core.store.endpoints.list()] as const)
     : [[], []];
   const filters = await filtersOf(core, rows, parts);
-  const networks = await networksOf(core, rows, parts);
+  const networks = await networksOf(core, networkRows(core, rows, parts), parts);
   const unfinished = parts.filter(({ progress }) => progress === 'intent').map(unfinishedOf);
   const isDockerUsed = isReadable && core.store.dockerNetworks.list().length > 0;
   const problems = [
