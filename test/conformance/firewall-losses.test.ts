@@ -5,10 +5,28 @@ import { type PluginDir, pluginDir } from '../support/cni.ts';
 import { until } from '../support/daemon-site.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
 import { VIA } from '../support/via.ts';
-import { type Backend, choose, type Lab, makeLab, type Wanted } from './firewall-lab.ts';
+import { type Backend, choose, FORMS, type Lab, makeLab, type Wanted } from './firewall-lab.ts';
 
 const BACKENDS: readonly Backend[] = ['nftables', 'iptables'];
 const PORTS = [{ hostPort: 8080 }];
+/** What a configuration may change while pods of the network run, by the plugin that a list writes it in. */
+const CHANGES = [
+  {
+    what: 'the policy',
+    of: 'firewall',
+    values: [{}, { ingressPolicy: 'same-bridge' }],
+  },
+  {
+    what: 'the lack of a policy',
+    of: 'firewall',
+    values: [{ ingressPolicy: 'same-bridge' }, {}],
+  },
+  {
+    what: 'the fixed source address',
+    of: 'bridge',
+    values: [{ outboundAddr4: '192.0.2.2' }, { outboundAddr4: '192.0.2.1' }],
+  },
+] as const;
 
 describe('rules that another program deleted or loaded', function () {
   this.timeout(60_000);
@@ -54,6 +72,31 @@ describe('rules that another program deleted or loaded', function () {
       lab.reload(bin.path);
       assert.deepEqual(sorted(lab.rules()), rules);
     });
+
+    for (const form of FORMS) {
+      for (const change of CHANGES) {
+        it(`${backend}, ${form}: a reload keeps ${change.what} that the last ADD asked for`, () => {
+          const kinds = choose(form, backend);
+          const [first, last] = change.values.map((value) => {
+            const bridge = { ...kinds.bridge, ...(form === 'isthmus' || change.of === 'bridge' ? value : {}) };
+            const firewall = { ...kinds.firewall, ...(change.of === 'firewall' ? value : {}) };
+            return lab.chain(form, { dir: bin.path, ...kinds, bridge, firewall });
+          });
+          first?.add({ pod: 0 });
+          const result = last?.add({ pod: 1 }) ?? {};
+          const wanted = placed(lab.rules());
+          lab.reload(bin.path);
+          assert.deepEqual(placed(lab.rules()), wanted);
+          lab.host.ns.run('nft', 'flush', 'ruleset');
+          lab.reload(bin.path);
+          assert.deepEqual(placed(lab.rules()), wanted);
+          last?.check({ pod: 1 }, result);
+          last?.del({ pod: 1 });
+          first?.del({ pod: 0 });
+          assert.doesNotMatch(lab.rules(), /isthmus/i);
+        });
+      }
+    }
 
     it(`${backend}: entries without a record in the other backend go with a reload`, () => {
       const [ghost] = BACKENDS.filter((other) => other !== backend);
@@ -113,4 +156,9 @@ describe('rules that another program deleted or loaded', function () {
 /** Without order: another order of calls gives another one. */
 function sorted(rules: string): string[] {
   return rules.split('\n').sort();
+}
+
+/** The lines that only one policy of a bridge, and one masquerading of a subnet, has. */
+function placed(rules: string): string[] {
+  return sorted(rules).filter((line) => /APART|"isth0" : |"isth0" \. "isth0"|192\.0\.2\.\d/.test(line));
 }

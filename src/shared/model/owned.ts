@@ -90,20 +90,24 @@ export function planLocalnet(owned: readonly Owned[]): Op[] {
 }
 
 /**
- * `first`, then what only `then` has. Keeps the last position of what both have. A device has one admission: that of
- * `wanted` replaces others.
+ * `first`, then what only `then` has. Keeps the last position of what both have. A device has one admission and one
+ * policy, a subnet one masquerading: those of `wanted` replace others, which a reset would otherwise put in force again.
  */
 export function mergeOwned(first: readonly Owned[], then: readonly Owned[], wanted: readonly Owned[] = []): Owned[] {
-  const admissions = new Map(wanted.flatMap((one) => (admittedBy(one) === undefined ? [] : [[admittedBy(one), one]])));
+  const current = new Map(wanted.flatMap((one) => (placeOf(one) === undefined ? [] : [[placeOf(one), one]])));
   const isCurrent = (one: Owned): boolean => {
-    const current = admissions.get(admittedBy(one));
-    return current === undefined || JSON.stringify(current) === JSON.stringify(one);
+    const other = current.get(placeOf(one));
+    return other === undefined || JSON.stringify(other) === JSON.stringify(one);
   };
   return [...without(first, then), ...then].filter(isCurrent);
 }
 
-function admittedBy(one: Owned): string | undefined {
-  return one.kind === 'entry' && one.entry.kind === 'admit' ? one.entry.device : undefined;
+/** The place that only one entry can have; undefined for an entry that stands beside others. */
+function placeOf(one: Owned): string | undefined {
+  if (one.kind !== 'entry') return undefined;
+  const { entry } = one;
+  if (entry.kind === 'admit' || entry.kind === 'policy') return `${entry.kind} ${entry.device}`;
+  return entry.kind === 'masquerade' ? `${entry.kind} ${entry.subnet}` : undefined;
 }
 
 /** The items of `owned` that are not in `known`. */

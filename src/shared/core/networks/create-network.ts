@@ -94,7 +94,7 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
       driver: spec.options.driver,
       device: deviceOf({ ...request, spec }),
       bootId,
-      owned: mergeOwned(made, owned),
+      owned: mergeOwned(made, owned, made),
       spec,
     },
     before?.holders ?? [],

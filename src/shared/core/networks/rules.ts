@@ -72,7 +72,10 @@ async function completeRules(
     known?.bootId === bootId
       ? known
       : ofThisBoot(known, { name: network, driver: 'chained', device, bootId, owned: [] });
-  const owned = mergeOwned(ownedOf(plan.undo), current.owned);
+  const wanted = ownedOf(plan.undo);
+  // Each plugin of a chain may have an admission of its own.
+  const replacing = wanted.filter((one) => one.kind === 'entry' && one.entry.kind !== 'admit');
+  const owned = mergeOwned(wanted, current.owned, replacing);
   const { deleting, ...rest } = current;
   const isComplete = plan.ops.length === 0 && owned.length === current.owned.length && deleting !== true;
   if (isComplete && current === known) return;
