@@ -98,6 +98,46 @@ describe('rules that another program deleted or loaded', function () {
       }
     }
 
+    for (const order of ['before', 'after']) {
+      it(`${backend}: a network that is closed to others stays so beside an open one of its bridge that came ${order} it`, () => {
+        const kinds = choose('isthmus', backend);
+        const closed = chainOf(backend, { bridge: { ...kinds.bridge, ingressPolicy: 'isolated' } });
+        const open = chainOf(backend, {
+          network: 'db',
+          bridge: { ...kinds.bridge, bridge: 'isth0', isGateway: false, ipMasq: false, ingressPolicy: 'open' },
+        });
+        closed.add({ pod: 2 });
+        const wanted = placed(lab.rules());
+        assert.match(wanted.join(), /"isth0"/);
+        closed.del({ pod: 2 });
+        const chains = order === 'before' ? [open, closed] : [closed, open];
+        const results = chains.map((chain, pod) => chain.add({ pod }));
+        const assertClosed = (): void => {
+          assert.deepEqual(placed(lab.rules()), wanted);
+          for (const [pod, chain] of chains.entries()) chain.check({ pod }, results[pod] ?? {});
+        };
+        assertClosed();
+        lab.reload(bin.path);
+        assertClosed();
+        lab.host.ns.run('nft', 'flush', 'ruleset');
+        lab.reload(bin.path);
+        assertClosed();
+        const pod = chains.indexOf(open);
+        open.del({ pod });
+        assert.deepEqual(placed(lab.rules()), wanted);
+        open.add({ pod });
+        assertClosed();
+        closed.del({ pod: chains.indexOf(closed) });
+        open.add({ pod: 2 });
+        assert.doesNotMatch(placed(lab.rules()).join(), /isolation|-APART .*isth0/);
+        lab.reload(bin.path);
+        assert.doesNotMatch(placed(lab.rules()).join(), /isolation|-APART .*isth0/);
+        open.del({ pod: 2 });
+        open.del({ pod });
+        assert.doesNotMatch(lab.rules(), /isthmus/i);
+      });
+    }
+
     it(`${backend}: entries without a record in the other backend go with a reload`, () => {
       const [ghost] = BACKENDS.filter((other) => other !== backend);
       saveGhost(ghost ?? assert.fail());

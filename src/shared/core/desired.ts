@@ -31,6 +31,7 @@ import { isWithoutInterface, type LinkFacts } from '../model/interface-facts.ts'
 import { EMPTY_PLAN, joinPlans, type Op, type Plan } from '../model/op.ts';
 import type { NetworkRow } from '../store/store.ts';
 import { driverOf } from './networks/record.ts';
+import { withStrictest } from './networks/shared-policy.ts';
 import { EMPTY_VIEW } from './view.ts';
 
 /**
@@ -172,5 +173,5 @@ export function desiredEntries(
     for (const { backend, entries } of entriesOf(endpoint, byName.get(endpoint.attachment.network)))
       if (entries.length > 0) want(backend, entries);
   }
-  return new Map([...found].map(([backend, entries]) => [backend, [...entries.values()]]));
+  return new Map([...found].map(([backend, entries]) => [backend, withStrictest([...entries.values()])]));
 }

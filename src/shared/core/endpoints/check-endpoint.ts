@@ -114,7 +114,7 @@ export async function checkSource(core: Core, { source }: AttachRequest, { addre
 async function checkNetwork(core: Core, request: EndpointRequest, addressing: Addressing): Promise<void> {
   const { attachment, driver } = request;
   const rules = rulesFor(core.store.networks.get(attachment.network), request.rules);
-  const [first] = await missingOps(core, driver, rules, addressing);
+  const [first] = await missingOps(core, attachment.network, driver, rules, addressing);
   if (first === undefined) return await checkZone(core, request, addressing);
   const { what, hint } = lackOf(first);
   throw fault.drift('CHECK', `network ${request.attachment.network}`, what, hint);
@@ -132,12 +132,13 @@ async function checkZone(core: Core, { attachment, rules }: EndpointRequest, add
 /** The steps that the network still needs on the host. Throws NetError `drift` if it cannot have them. */
 export async function missingOps(
   core: Core,
+  network: string,
   driver: NetworkDriver,
   rules: Rules | undefined,
   addressing: Addressing,
 ): Promise<readonly Op[]> {
   try {
-    return (await planFor(core, driver, rules, addressing)).plan.ops;
+    return (await planFor(core, network, driver, rules, addressing)).plan.ops;
   } catch (thrown) {
     const { subject, what, hint } = asNetError(thrown, 'CHECK');
     throw fault.drift('CHECK', subject, what, hint, { cause: thrown });

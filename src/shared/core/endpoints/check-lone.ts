@@ -50,7 +50,7 @@ export async function checkLone(core: Core, request: CheckRequest, expected: Exp
 
 /** Throws NetError `drift` if the host lacks what the network has on it. */
 async function checkHostPart(core: Core, network: string, { driver }: HostPart): Promise<void> {
-  const [first] = await missingOps(core, driver, undefined, NO_ADDRESSES);
+  const [first] = await missingOps(core, network, driver, undefined, NO_ADDRESSES);
   if (first === undefined) return;
   const { what, hint } = lackOf(first);
   throw fault.drift('CHECK', `network ${network}`, what, hint);

@@ -147,7 +147,7 @@ async function planOf(core: Core, name: string, spec: NetworkSpec): Promise<Plan
   const driver = networkDriverOf(spec.options, name);
   if (driver === undefined) return EMPTY_PLAN;
   const rules = spec.rules === undefined ? undefined : { ...spec.rules, mappings: [] };
-  const { plan } = await planFor(core, driver, rules, driver.complete(networkAddressing(spec)));
+  const { plan } = await planFor(core, name, driver, rules, driver.complete(networkAddressing(spec)));
   return plan;
 }
 

@@ -17,6 +17,7 @@ import { execute, reverse } from '../execute.ts';
 import { noteNewBridge } from '../known-macs.ts';
 import { planFor } from './network.ts';
 import { deviceKey, isHeld, isUsed, networkAddressing, networkDriverOf } from './record.ts';
+import { besideOthers } from './shared-policy.ts';
 
 /**
  * Restores every Network that has a holder or endpoints, after a reboot, a deleted bridge or flushed entries. Continues
@@ -158,7 +159,7 @@ async function planOf(
   const ofEndpoints = isHeld(row) ? [] : endpointAddresses(core, name);
   // A recalled endpoint does not tell its gateway.
   const addressing = ofEndpoints.length === 0 ? networkAddressing(spec) : { addresses: ofEndpoints, routes: [] };
-  const { plan } = await planFor(core, driver, rules, driver.complete(addressing));
+  const { plan } = await planFor(core, name, driver, rules, driver.complete(addressing));
   return plan;
 }
 
@@ -216,7 +217,8 @@ async function addMissing(core: Core, row: NetworkRow): Promise<number> {
 async function missingOf(core: Core, row: NetworkRow): Promise<BackendEntries[]> {
   const found: BackendEntries[] = [];
   for (const [backend, entries] of desiredEntries([row], [])) {
-    found.push({ backend, entries: await core.firewall(backend).missing(entries) });
+    const wanted = besideOthers(core, row.name, backend, entries);
+    found.push({ backend, entries: await core.firewall(backend).missing(wanted) });
   }
   return found;
 }

@@ -76,7 +76,7 @@ async function completeNetwork(core: Core, identity: NetworkIdentity, addressing
   const isSame = known?.bootId === bootId && known.device === device;
   const isProven = isSame && !known.deleting && sameSpec(known.spec, spec);
   if (spec !== undefined && !isProven) assertOwnAddresses(core, name, spec, known);
-  const { view, plan } = await planFor(core, driver, rules, addressing);
+  const { view, plan } = await planFor(core, name, driver, rules, addressing);
   if (plan.ops.length > 0 || !isSame || known.deleting) {
     const before = isSame ? known.owned : [];
     const wanted = ownedOf(plan.undo);
@@ -106,6 +106,7 @@ export function recordSpec({ store }: Core, { attachment, spec }: NetworkIdentit
 /** The steps that the Network still needs for its device and packet filter, and the view that they are planned from. */
 export async function planFor(
   core: Core,
+  network: string,
   driver: NetworkDriver,
   rules: Rules | undefined,
   addressing: Addressing,
@@ -118,7 +119,10 @@ export async function planFor(
   if (rules === undefined) return { view, plan: guarded };
   const device = carrierOf(driver);
   const separate = driver.separatesPorts ? [{ kind: 'separate', device } as const] : [];
-  return { view, plan: joinPlans(guarded, await missingRules(core, rules, device, addressing, false, separate)) };
+  return {
+    view,
+    plan: joinPlans(guarded, await missingRules(core, network, rules, device, addressing, false, separate)),
+  };
 }
 
 /** Runs the ops. If the device already exists, removes it from the record of what we created. */

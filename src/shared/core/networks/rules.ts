@@ -19,6 +19,7 @@ import { lackOf } from '../diff.ts';
 import { execute } from '../execute.ts';
 import { EMPTY_VIEW } from '../view.ts';
 import { deviceKey, isHeld } from './record.ts';
+import { besideOthers, undoingAsked } from './shared-policy.ts';
 
 /**
  * Ensures the entries that the network's endpoints share, and records them with the network: the row of the driver that
@@ -66,7 +67,7 @@ async function completeRules(
 ): Promise<void> {
   const { host, store } = core;
   const known = store.networks.get(network);
-  const plan = await missingRules(core, rules, device, addressing);
+  const plan = await missingRules(core, network, rules, device, addressing);
   const { bootId } = host.identity;
   const current =
     known?.bootId === bootId
@@ -90,8 +91,14 @@ function ofThisBoot(known: NetworkRow | undefined, anew: NetworkRow): NetworkRow
 }
 
 /** Throws NetError `drift` if an entry of the network is not in force. */
-export async function assertRules(core: Core, rules: Rules, device: string, addressing: Addressing): Promise<void> {
-  const [first] = (await missingRules(core, rules, device, addressing, true)).ops;
+export async function assertRules(
+  core: Core,
+  network: string,
+  rules: Rules,
+  device: string,
+  addressing: Addressing,
+): Promise<void> {
+  const [first] = (await missingRules(core, network, rules, device, addressing, true)).ops;
   if (first === undefined) return;
   const { what, hint } = lackOf(first);
   throw fault.drift('CHECK', `network on ${device}`, what, hint);
@@ -109,18 +116,20 @@ export async function missingGuards(core: Core, wanted: readonly BridgeEntry[]):
  */
 export async function missingRules(
   core: Core,
+  network: string,
   rules: Rules,
   device: string,
   addressing: Addressing,
   onlyDropped = false,
   more: readonly FirewallEntry[] = [],
 ): Promise<Plan> {
-  const wanted = [...networkEntries(rules, device, addressing), ...more];
+  const asked = [...networkEntries(rules, device, addressing), ...more];
+  const wanted = besideOthers(core, network, rules.backend, asked);
   const missing = wanted.length === 0 ? [] : await core.firewall(rules.backend).missing(wanted, onlyDropped);
   const keys = new Map(loopbackDevices(wanted).map((name) => [name, localnetKey(name)]));
   const { sysctls } = keys.size === 0 ? EMPTY_VIEW : core.host.observe(core.host.own, { sysctls: [...keys.values()] });
   const closed = [...keys].flatMap(([name, key]) => (sysctls.get(key) === '1' ? [] : [name]));
-  const plan = planNetworkRules(rules.backend, missing, closed);
+  const plan = undoingAsked(planNetworkRules(rules.backend, missing, closed), asked);
   const admissions = wanted.filter((entry) => entry.kind === 'admit' && !missing.includes(entry));
   return { ops: plan.ops, undo: [...plan.undo, ...planNetworkRules(rules.backend, admissions).undo] };
 }

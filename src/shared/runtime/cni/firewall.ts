@@ -60,7 +60,8 @@ export const firewall: ChainedPlugin<typeof role> = {
     if (addressing.addresses.length === 0 || (device === undefined && sources.length === 0)) return;
     await checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
     await assertSources(core.firewall('firewalld').missing(sources));
-    if (device !== undefined) await assertRules(core, rulesOf(call.config), device, addressing);
+    if (device !== undefined)
+      await assertRules(core, attachmentOf(call).network, rulesOf(call.config), device, addressing);
   },
 };
 

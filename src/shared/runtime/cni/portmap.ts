@@ -37,7 +37,7 @@ export const portmap: ChainedPlugin<typeof role> = {
     await checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
     const addressing = ownAddressing(previous, call.variables.ifName);
     const device = deviceTowards(core, previous, addressing);
-    if (device !== undefined) await assertRules(core, rules, device, addressing);
+    if (device !== undefined) await assertRules(core, attachmentOf(call).network, rules, device, addressing);
   },
 
   validate: (config) => void rulesOf(config),
