@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { addressesOf, networkKey } from '../../src/shared/cluster/keys.ts';
+import { addressesOf, nameKey, networkKey, vniKey } from '../../src/shared/cluster/keys.ts';
 import { formatNetwork, type NetworkRecord } from '../../src/shared/cluster/values.ts';
 import type { ClusterStore } from '../../src/shared/store/cluster/cluster-store.ts';
 import { MemoryCluster } from '../../src/shared/testing/memory-cluster.ts';
@@ -209,6 +209,49 @@ describe('cluster: networks', () => {
     await a.store.commit({ epoch, compare: [{ kind: 'version', key, version }], put: [{ key, value }] });
     await settled();
   }
+
+  describe('whose keys somebody deletes or overwrites', () => {
+    /** As another program could. */
+    const change = (key: string, value?: string): void => {
+      const what = value === undefined ? { delete: [key] } : { put: [{ key, value }] };
+      place.commit({ epoch: place.epoch, compare: [], ...what });
+    };
+
+    for (const [what, value] of [
+      ['missing', undefined],
+      ['malformed', '{'.repeat(100_000)],
+    ] as const)
+      it(`cannot be created again while its name is there and its record is ${what}`, async () => {
+        const { id } = await create(a, 'web');
+        change(networkKey(id), value);
+        await settled();
+        const before = at(0).commits;
+        const error = await a.cluster.networks.create(networkRequest('web')).catch((thrown: unknown) => thrown);
+        assert.match(String(error), new RegExp(`network web: key name/web names network ${id}, .*no valid record`));
+        assert.ok(at(0).commits - before <= 2, 'it does not try for ever');
+        change(nameKey('web'), '{'.repeat(100_000));
+        const other = await a.cluster.networks.create(networkRequest('web')).catch((thrown: unknown) => thrown);
+        assert.ok(String(other).length < 1_000);
+      });
+
+    for (const key of ['name', 'VNI'])
+      it(`is deleted although its ${key} is missing or another network's`, async () => {
+        for (const value of [undefined, 'another']) {
+          const { id, record } = await create(a, 'web');
+          await attach(a, id, 'cni/c1/eth0');
+          const lost = key === 'name' ? nameKey('web') : vniKey(record.vni);
+          change(lost, value);
+          await assert.rejects(b.cluster.networks.delete(id), ofKind('conflict', /network web: host a uses it/));
+          a.cluster.addresses.release(id, { endpoint: 'cni/c1/eth0' });
+          a.cluster.networks.leave(id);
+          await a.cluster.networks.delete(id);
+          await settled();
+          const left = [...(await keysOf('net/')), ...(await keysOf('name/')), ...(await keysOf('vni/'))];
+          assert.deepEqual(left, value === undefined ? [] : [lost]);
+          assert.equal(b.cluster.networks.named('web'), undefined);
+        }
+      });
+  });
 
   describe('delete', () => {
     it('removes every key of an unused network; accepts absence', async () => {

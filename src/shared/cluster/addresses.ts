@@ -14,7 +14,7 @@ import { addressesOf, addressHex, addressKey, networkKey } from './keys.ts';
 import { type KeyValue, ownerOf } from './ledger.ts';
 import type { Site } from './site.ts';
 import { liveNetwork } from './uses.ts';
-import { type AddressRecord, formatAddress, type NetworkRecord, parseAddress } from './values.ts';
+import { type AddressRecord, excerpt, formatAddress, type NetworkRecord, parseAddress } from './values.ts';
 
 export interface AddressRequest {
   /** Id of the network; this host uses it. */
@@ -165,7 +165,12 @@ function assertThere({ network }: AddressRequest, { name }: NetworkRecord, found
 }
 
 function taken(site: Site, addr: Addr, { name }: NetworkRecord, key: string, value: string): Error {
-  return takenBy(addr, name, site.copy.hostName(ownerOf(key, value) ?? value), parseAddress(value)?.endpoint ?? '');
+  return takenBy(
+    addr,
+    name,
+    site.copy.hostName(ownerOf(key, value) ?? excerpt(value)),
+    parseAddress(value)?.endpoint ?? '',
+  );
 }
 
 function takenBy(addr: Addr, network: string, host: string, endpoint: string): Error {

@@ -15,6 +15,7 @@ import {
 import { type Before, Mirror } from './mirror.ts';
 import { parseSecrets, type Secrets } from './secrets.ts';
 import {
+  excerpt,
   type HostRecord,
   type NetworkMode,
   type NetworkRecord,
@@ -148,7 +149,7 @@ export class Copy {
     const foreign = (key: string, text: string): void => {
       if (this.#reported.has(key)) return;
       this.#reported.add(key);
-      this.#parts.log.warn('cluster entry ignored', { key, value: isSecret ? '<key>' : text.slice(0, 200) });
+      this.#parts.log.warn('cluster entry ignored', { key, value: isSecret ? '<key>' : excerpt(text) });
     };
     return new Mirror({ prefix, parse, foreign, carries, changed, reset: this.#parts.reset });
   }

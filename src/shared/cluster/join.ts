@@ -3,6 +3,7 @@ import type { Condition, Entry, Session, Snapshot } from '../store/cluster/clust
 import { hostKey, presenceKey, SETTINGS_KEY } from './keys.ts';
 import type { Site } from './site.ts';
 import {
+  excerpt,
   formatHost,
   formatPresence,
   formatSettings,
@@ -56,7 +57,12 @@ async function agree(site: Site, { entries, epoch }: Snapshot): Promise<void> {
   }
   const theirs = parseSettings(found?.value ?? '');
   if (theirs === undefined)
-    throw fault.conflict('cluster.join', 'settings', `the cluster's are malformed: ${found?.value}`, 'Delete the key');
+    throw fault.conflict(
+      'cluster.join',
+      'settings',
+      `the cluster's are malformed: ${excerpt(found?.value ?? '')}`,
+      `Delete key ${SETTINGS_KEY} from the store: the next host that joins puts its own`,
+    );
   for (const [what, of] of SETTINGS) {
     const [ours, cluster] = [of(site.settings), of(theirs)];
     if (ours === cluster) continue;

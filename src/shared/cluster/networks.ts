@@ -9,7 +9,7 @@ import { sameAs } from './join.ts';
 import { LAST_NETWORK_KEY, NETWORKS, NETWORKS_PREFIX, nameKey, networkKey, vniKey } from './keys.ts';
 import { listIn } from './listed.ts';
 import type { Site } from './site.ts';
-import { formatNetwork, type NetworkRecord, parseNetwork } from './values.ts';
+import { excerpt, formatNetwork, type NetworkRecord, parseNetwork } from './values.ts';
 
 /** A network to create: without a VNI the cluster chooses one, without an MTU what all hosts have room for. */
 export interface NetworkRequest extends Omit<NetworkRecord, 'vni' | 'mtu' | 'state'> {
@@ -35,6 +35,7 @@ export async function createNetwork(
   id: string = randomUUID(),
 ): Promise<CreatedNetwork> {
   const refused = new Set<number>();
+  let holder: string | undefined;
   for (;;) {
     const snapshot = await listIn(site.store, epoch, NETWORKS_PREFIX);
     const networks = parseAll(snapshot);
@@ -50,6 +51,10 @@ export async function createNetwork(
     } as const;
     const outcome = await put(site, { id, record, epoch, last: snapshot.entries.get(LAST_NETWORK_KEY) });
     if (outcome === undefined) return { id, record, isNew: true };
+    const before = holder;
+    holder = outcome.find(({ key }) => key === nameKey(request.name))?.value;
+    // A network that was created meanwhile would be in the list.
+    if (holder !== undefined && holder === before) throw nameOfNobody(request, holder);
     const isVni = outcome.some(({ key }) => key === vniKey(record.vni));
     if (isVni && request.vni !== undefined) throw vniTaken(request, 'another network');
     if (isVni) refused.add(record.vni);
@@ -163,6 +168,13 @@ function chooseVni(site: Site, request: NetworkRequest, id: string, taken: Reado
     `all ${count} VNIs from ${firstVni} to ${lastVni} are taken`,
     'Delete a network, or give the cluster a larger range',
   );
+}
+
+/** Somebody has deleted or overwritten the network's record: name, VNI and record come and go in one commit. */
+function nameOfNobody({ name }: NetworkRequest, holder: string): Error {
+  const what = `key ${nameKey(name)} names network ${excerpt(holder)}, of which the cluster has no valid record`;
+  const hint = 'Delete the keys of its record, its name and its VNI from the store if no host has containers on it';
+  return fault.conflict('cluster.create', `network ${name}`, what, hint);
 }
 
 function vniTaken(request: NetworkRequest, holder: string): Error {

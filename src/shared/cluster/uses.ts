@@ -9,7 +9,7 @@ import { hostRows, ownerOf } from './ledger.ts';
 import { listIn } from './listed.ts';
 import { assertRoom } from './mtu.ts';
 import type { Site } from './site.ts';
-import { formatHolder, formatNetwork, type NetworkRecord, parseHolder, parseNetwork } from './values.ts';
+import { excerpt, formatHolder, formatNetwork, type NetworkRecord, parseHolder, parseNetwork } from './values.ts';
 
 /** Returns the network from this host's copy. Throws NetError `conflict` if it is missing, `busy` during its deletion. */
 export function liveNetwork(site: Site, network: string): Versioned<NetworkRecord> {
@@ -76,7 +76,9 @@ export async function deleteNetwork(site: Site, epoch: string, network: string):
     if (found === undefined || record === undefined) return;
     if (record.state === 'going') {
       if (await finishDeletion(site, epoch, network)) return;
-      throw inUse(record, await usersOf(site, epoch, network));
+      const users = await usersOf(site, epoch, network);
+      if (users.length > 0) throw inUse(record, users);
+      continue;
     }
     const users = await usersOf(site, epoch, network);
     if (users.length > 0 || isUsedHere(site, network)) throw inUse(record, users.length > 0 ? users : [site.self.name]);
@@ -124,15 +126,18 @@ export async function finishDeletion(site: Site, epoch: string, network: string)
   if (found === undefined || record === undefined) return true;
   if (record.state === 'live') return false;
   const own: Condition = { kind: 'version', key, version: found.version };
-  const names = [nameKey(record.name), vniKey(record.vni)];
+  let names = [nameKey(record.name), vniKey(record.vni)];
   const empty = [usesOf, addressesOf, rangesOf].map((of): Condition => ({ kind: 'empty', prefix: of(network) }));
-  const compare: Condition[] = [
-    own,
-    ...empty,
-    ...names.map((name): Condition => ({ kind: 'value', key: name, value: network })),
-  ];
-  const { done } = await site.store.commit({ epoch, compare, delete: [key, ...names] });
-  if (done) return true;
+  for (;;) {
+    const named = names.map((name): Condition => ({ kind: 'value', key: name, value: network }));
+    const change = { epoch, compare: [own, ...empty, ...named], delete: [key, ...names] };
+    const { done, found: there } = await site.store.commit(change);
+    if (done) return true;
+    // A name or a VNI that somebody has deleted, or that another network has, does not keep this one.
+    const left = names.filter((name) => there.some((entry) => entry.key === name && entry.value === network));
+    if (left.length === names.length) break;
+    names = left;
+  }
   const value = formatNetwork({ ...record, state: 'live' });
   await site.store.commit({ epoch, compare: [own], put: [{ key, value }] });
   return false;
@@ -149,7 +154,7 @@ async function releaseStrays(site: Site, epoch: string, network: string): Promis
 /** Names of the hosts that use a network or have addresses of it. */
 async function usersOf(site: Site, epoch: string, network: string): Promise<string[]> {
   const names = (await keysOf(site, epoch, network)).map(
-    ({ key, value }) => parseHolder(value)?.name ?? site.copy.hostName(ownerOf(key, value) ?? value),
+    ({ key, value }) => parseHolder(value)?.name ?? site.copy.hostName(ownerOf(key, value) ?? excerpt(value)),
   );
   return [...new Set(names)].sort();
 }

@@ -224,6 +224,13 @@ function decoded(text: string): string | undefined {
   }
 }
 
+const EXCERPT = 200;
+
+/** A value for people, which another program may have made as large as the store takes. */
+export function excerpt(text: string): string {
+  return text.length > EXCERPT ? `${text.slice(0, EXCERPT)}…` : text;
+}
+
 /** A value of JSON that has the shape, which is that of `T`; undefined for another one. */
 export function parse<T>(text: string, shape: is.Shape): T | undefined {
   try {

@@ -5,7 +5,7 @@ import { listIn } from './listed.ts';
 import { notedMoment, noteEpoch } from './noted.ts';
 import type { Conflict, Site } from './site.ts';
 import { deleteUnused } from './uses.ts';
-import { formatNetwork, parseAddress } from './values.ts';
+import { excerpt, formatNetwork, parseAddress } from './values.ts';
 
 /**
  * Makes the store and this host's ledger agree: puts missing keys, releases this host's unused ones. Restores this
@@ -94,7 +94,7 @@ async function compare(site: Site, epoch: string, network: string): Promise<Conf
     );
     return [...taken, ...foreign.map(([key, value]): KeyValue => ({ key, value }))].map(({ key, value }) => ({
       key,
-      holder: site.copy.hostName(ownerOf(key, value) ?? value),
+      holder: site.copy.hostName(ownerOf(key, value) ?? excerpt(value)),
     }));
   });
 }
