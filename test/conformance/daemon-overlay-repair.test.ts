@@ -52,6 +52,28 @@ describeOverlay('overlay networks that somebody else changes', { hosts: 3, pods:
     await assertRestored();
   });
 
+  for (const [what, kinds] of [
+    ['record and the presence of a host', ['host/', 'up/']],
+    ['address and the range of a host', ['a/', 'r/']],
+  ] as const)
+    it(`somebody deletes the ${what} in etcd: they are back, and traffic with them`, async () => {
+      const { overlay } = lab;
+      const id =
+        [...keysOf(overlay)]
+          .find(([, value]) => value.includes('"name":"host-b"'))?.[0]
+          .split('/')
+          .at(-1) ?? '';
+      const own = (): string[] =>
+        [...keysOf(overlay)].flatMap(([key, value]) =>
+          kinds.some((kind) => key.startsWith(kind)) && (key.endsWith(id) || value.includes(id)) ? key : [],
+        );
+      const before = own();
+      assert.ok(before.length >= kinds.length, before.join(' '));
+      for (const key of before) overlay.etcd.ctl('del', `/isthmus/test/v1/${key}`);
+      await until(() => own().join(' ') === before.join(' '), 'the keys are back', 10);
+      await assertRestored();
+    });
+
   it('an address that moves to another host: traffic follows', async () => {
     const { host } = lab;
     const [a, b, c] = [host(0), host(1), host(2)];

@@ -94,7 +94,7 @@ export class Cluster implements Disposable {
     this.#tables = new Tables(this.#site, notify);
     const path = copyPath(parts.stateDir);
     this.upkeep = new Upkeep(this.#site, {
-      ...{ path, strays, graceMs: parts.graceMs ?? GRACE_MS, changed: notify },
+      ...{ path, strays, graceMs: parts.graceMs ?? GRACE_MS, changed: notify, rejoin: () => this.membership.restart() },
       relist: () => {
         for (const following of this.watches()) following.relist();
       },
@@ -214,7 +214,7 @@ export class Cluster implements Disposable {
   }
 
   #changed(change: CopyChange, { changed, peersChanged }: Notices): void {
-    this.upkeep.changed();
+    this.upkeep.changed(change);
     if (change.of === 'table') changed(change.network, change.before);
     else if (change.of !== 'secrets') {
       const touched = touchedBy(this.#site.copy, change, this.#site.settings.underlay);

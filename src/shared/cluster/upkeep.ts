@@ -1,4 +1,5 @@
 import { asNetError } from '../errors/net-error.ts';
+import type { CopyChange, TableBefore } from './copy.ts';
 import { announce } from './join.ts';
 import { saveCopy } from './kept.ts';
 import { parseTableKey } from './keys.ts';
@@ -7,7 +8,7 @@ import { noteMoment } from './noted.ts';
 import { Silence } from './silence.ts';
 import type { Site } from './site.ts';
 import { finishDeletion } from './uses.ts';
-import { formatHost } from './values.ts';
+import { formatHost, parseHost, parsePresence } from './values.ts';
 import { adoptOne, verify } from './verify.ts';
 
 export interface UpkeepParts {
@@ -17,6 +18,8 @@ export interface UpkeepParts {
   readonly strays: Map<string, string>;
   readonly graceMs: number;
   readonly changed: () => void;
+  /** This host joins again. */
+  readonly rejoin: () => void;
   /** All of the copy is listed again. */
   readonly relist: () => void;
   readonly isLost: () => boolean;
@@ -50,8 +53,10 @@ export class Upkeep {
   }
 
   /** The copy has changed. */
-  changed(): void {
+  changed(change: CopyChange): void {
     this.#isSaved = false;
+    if (change.of === 'table' && change.before !== undefined && this.#hasLost(change.network, change.before))
+      this.#verifiedAt = Number.NEGATIVE_INFINITY;
   }
 
   /** Does what is due. Throws NetError `unavailable`; the rest is then done next time. */
@@ -61,6 +66,7 @@ export class Upkeep {
     if (!this.#isSaved && now - this.#savedAt >= this.#saveMs()) await this.save();
     const { epoch } = this.#site;
     if (epoch === undefined) return;
+    if (await this.#isGone(epoch)) return this.#parts.rejoin();
     await this.#announce(epoch);
     this.#adoptStrays(epoch);
     await this.#site.ledger.flush(epoch);
@@ -106,6 +112,34 @@ export class Upkeep {
       isPresent: (host) => copy.presences.has(host),
     });
     if (isChanged) this.#parts.changed();
+  }
+
+  /** Somebody has deleted or overwritten entries that this host holds. */
+  #hasLost(network: string, before: TableBefore): boolean {
+    const { copy, local, self } = this.#site;
+    const table = copy.tableOf(network);
+    return [...before].some(([rest, old]) => {
+      if (table === undefined || old?.host !== self.id || table.get(rest)?.host === self.id) return false;
+      return local.clusterKeys.get(table.prefix + rest)?.state === 'held';
+    });
+  }
+
+  /** Somebody has deleted or overwritten the record or the presence of this host: the others would drop its entries. */
+  async #isGone(epoch: string): Promise<boolean> {
+    const { copy, self, store } = this.#site;
+    for (const { mirror, parse } of [
+      { mirror: copy.hosts, parse: parseHost },
+      { mirror: copy.presences, parse: parsePresence },
+    ]) {
+      if (mirror.epoch !== epoch || mirror.has(self.id)) continue;
+      // The copy may be late.
+      const key = mirror.prefix + self.id;
+      const found = (await listIn(store, epoch, key)).entries.get(key);
+      if (found !== undefined && parse(found.value) !== undefined) continue;
+      // Else this host is leaving, or joining again.
+      if (this.#site.epoch === epoch) return true;
+    }
+    return false;
   }
 
   /** Repeats an announcement that failed. Without a record, this host is leaving its cluster. */
