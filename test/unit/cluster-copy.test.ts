@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
-import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { loadCopy } from '../../src/shared/cluster/kept.ts';
+import { forgetCopy, loadCopy } from '../../src/shared/cluster/kept.ts';
 import { Silence } from '../../src/shared/cluster/silence.ts';
 import { formatHolder } from '../../src/shared/cluster/values.ts';
 import { MemoryCluster } from '../../src/shared/testing/memory-cluster.ts';
@@ -250,6 +250,31 @@ describe('cluster: the copy', () => {
     await saving;
     assert.equal(readText(at(0).keptFile()), before);
     assert.deepEqual(readdirSync(dirname(at(0).keptFile())), ['cluster-copy']);
+  });
+
+  it('a kept copy that cannot be written is said once, leaves no part, and is written once it can be', async () => {
+    const file = at(0).keptFile();
+    mkdirSync(file);
+    for (let i = 0; i < 3; i++) {
+      at(0).now += 5_000;
+      await a.cluster.upkeep.tick();
+      assert.deepEqual(readdirSync(dirname(file)), ['cluster-copy']);
+    }
+    assert.deepEqual(
+      at(0).lines.map(({ event }) => event),
+      ['cluster copy not kept'],
+    );
+    rmdirSync(file);
+    at(0).now += 5_000;
+    await a.cluster.upkeep.tick();
+    assert.match(readText(file), /0a090033/);
+  });
+
+  it('is forgotten with the part that a killed process left', () => {
+    const file = at(0).keptFile();
+    for (const path of [file, `${file}.draft`]) writeFileSync(path, 'secret\n');
+    forgetCopy(dirname(file));
+    assert.deepEqual(readdirSync(dirname(file)), []);
   });
 
   describe('the store loses its data', () => {

@@ -24,28 +24,35 @@ const PORTION = 1_000;
  * meanwhile is written as it was or as it is. Writes nothing if the copy gets another epoch meanwhile.
  */
 export async function saveCopy(path: string, copy: Copy, epoch: string): Promise<void> {
-  const draft = `${path}.draft`;
+  const draft = draftOf(path);
   // One that an earlier process left may have another mode.
   await rm(draft, { force: true });
-  const file = await open(draft, 'wx', 0o600);
-  let isWhole = false;
   try {
-    await file.write(`${TITLE}\n${epoch}\n`);
+    if (await writeDraft(draft, copy, epoch)) await rename(draft, path);
+  } finally {
+    // One that is not whole has secrets, and takes space from a disk that may be full.
+    await rm(draft, { force: true });
+  }
+}
+
+/** False if the copy has got another epoch. */
+async function writeDraft(draft: string, copy: Copy, epoch: string): Promise<boolean> {
+  const file = await open(draft, 'wx', 0o600);
+  try {
+    // `write` may write a part, on a disk that is almost full.
+    await file.appendFile(`${TITLE}\n${epoch}\n`);
     let lines = 2;
     for (const portion of portions(entriesOf(copy))) {
-      await file.write(portion.join(''));
+      await file.appendFile(portion.join(''));
       lines += portion.length;
-      if (copy.networks.epoch !== epoch) return;
+      if (copy.networks.epoch !== epoch) return false;
     }
-    await file.write(`end ${lines}\n`);
+    await file.appendFile(`end ${lines}\n`);
     await file.sync();
-    isWhole = true;
+    return true;
   } finally {
     await file.close();
-    // It may be what fills the disk.
-    if (!isWhole) await rm(draft, { force: true });
   }
-  await rename(draft, path);
 }
 
 /** Lines of a key and its value. */
@@ -77,9 +84,12 @@ function* portions<T>(all: Iterable<T>): Generator<T[]> {
 /** The file of the kept copy. */
 export const copyPath = (stateDir: string): string => join(stateDir, 'cluster-copy');
 
-/** Deletes what is kept: another cluster is no other epoch of this one. */
+const draftOf = (path: string): string => `${path}.draft`;
+
+/** Deletes what is kept, and what a process left that was killed: another cluster is no other epoch of this one. */
 export function forgetCopy(stateDir: string): void {
-  rmSync(copyPath(stateDir), { force: true });
+  const path = copyPath(stateDir);
+  for (const file of [path, draftOf(path)]) rmSync(file, { force: true });
 }
 
 /** Undefined if the file is missing or incomplete. */

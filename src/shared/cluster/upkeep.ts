@@ -36,6 +36,8 @@ export class Upkeep {
   readonly #parts: UpkeepParts;
   readonly #silence: Silence;
   #isSaved = true;
+  /** Why the last write of the copy failed. */
+  #unsaved: string | undefined;
   #savedAt = Number.NEGATIVE_INFINITY;
   #verifiedAt: number;
   #carriedSince: number | undefined;
@@ -93,8 +95,13 @@ export class Upkeep {
     try {
       await saveCopy(this.#parts.path, copy, epoch);
       noteMoment(local, copy);
-    } catch (error) {
-      log.warn('cluster copy not kept', { error: asNetError(error, 'cluster.keep').message });
+      this.#unsaved = undefined;
+    } catch (thrown) {
+      // Tried again, whether or not the copy changes.
+      this.#isSaved = false;
+      const error = asNetError(thrown, 'cluster.keep').message;
+      if (error !== this.#unsaved) log.warn('cluster copy not kept', { error });
+      this.#unsaved = error;
     }
   }
 
