@@ -24,7 +24,7 @@ export function moveDevices(store: LocalStore, local: string): void {
   store.transaction(() => {
     for (const row of store.networks.list()) {
       const options = row.spec?.options;
-      if (row.spec === undefined || options?.driver !== 'overlay') continue;
+      if (row.spec === undefined || options?.driver !== 'overlay' || options.vxlan.local === local) continue;
       const moved: OverlayOptions = { ...options, vxlan: { ...options.vxlan, local } };
       store.networks.put({ ...row, spec: { ...row.spec, options: moved } });
     }

@@ -101,6 +101,16 @@ describeOverlay('overlay networks that somebody else changes', { hosts: 3, pods:
     }
   });
 
+  it('a host that is renumbered while its daemon is stopped: traffic follows once it starts', async () => {
+    const { ns } = lab.host(2).site.host;
+    await lab.host(2).site.daemon.end();
+    ns.ip('addr', 'flush', 'dev', 'up0', 'scope', 'global');
+    ns.ip('addr', 'add', '192.0.2.34/24', 'dev', 'up0');
+    await lab.host(2).start();
+    await assertRestored();
+    assert.doesNotMatch(lab.host(2).site.daemon.log(), /reconcile\.failed/);
+  });
+
   it('a host that was away while the others left: nothing is left anywhere', async () => {
     const { members, overlay, host } = lab;
     const away = host(2);
