@@ -33,10 +33,11 @@ export function besideOthers(
   backend: FirewallBackend,
   asked: readonly FirewallEntry[],
 ): FirewallEntry[] {
-  if (policiesOf(asked).length === 0) return [...asked];
+  const devices = new Set(policiesOf(asked).map(({ device }) => device));
+  if (devices.size === 0) return [...asked];
   const others = policiesOf(
-    core.store.networks
-      .list()
+    [...devices]
+      .flatMap((device) => core.store.networks.list(device))
       .filter((row) => row.name !== network && isInForce(core, row))
       .flatMap(({ owned }) =>
         owned.flatMap((one) => (one.kind === 'entry' && one.backend === backend ? [one.entry] : [])),
