@@ -82,13 +82,12 @@ export interface PoolRow {
 
 /**
  * Networks of this host. A row with broken content affects its own network only, here and in the tables below: `get`
- * and `list` omit it, `put` replaces it, `delete` deletes it.
+ * and `list` omit it, `put` replaces it, `delete` deletes it. With a device, `list` has only the rows that name it.
  */
 export interface NetworkTable {
   get(name: string): NetworkRow | undefined;
   put(row: NetworkRow): void;
   delete(name: string): void;
-  /** All networks, or those whose row has the name of this device, among which are all that use it. */
   list(device?: string): NetworkRow[];
   /** Names of the networks whose row is broken. */
   broken(): string[];

@@ -110,7 +110,8 @@ function networkTable(disk: MemoryDisk, prefix: string): NetworkTable {
     get: (name) => disk.networks.get(prefix + name),
     put: (row) => void disk.networks.set(prefix + row.name, parseNetwork(formatNetwork(row)) ?? row),
     delete: (name) => void disk.networks.delete(prefix + name),
-    list: () => under(disk.networks, prefix),
+    list: (device = '') =>
+      under(disk.networks, prefix).filter((row) => formatNetwork(row).includes(device && `"${device}"`)),
     broken: () => [],
   };
 }
