@@ -138,6 +138,36 @@ describe('rules that another program deleted or loaded', function () {
       });
     }
 
+    it(`${backend}: a DEL leaves chains of ours that rules of others jump to, and no rule in them`, () => {
+      const chain = chainOf(backend, { ports: PORTS });
+      lab.host.ns.run('iptables', '-P', 'FORWARD', 'DROP');
+      chain.add({ pod: 0 });
+      const jumps = /^-N (ISTHMUS\S+)/gm;
+      const theirs = ['filter', 'mangle', 'nat', 'raw'].flatMap((table) => {
+        const ours = [...lab.host.ns.run('iptables', '-t', table, '-S').matchAll(jumps)].map(([, name]) => name ?? '');
+        if (ours.length === 0) return [];
+        lab.host.ns.run('iptables', '-t', table, '-N', 'MINE');
+        for (const name of ours) lab.host.ns.run('iptables', '-t', table, '-A', 'MINE', '-j', name);
+        return [{ table, ours }];
+      });
+      assert.equal(theirs.length, backend === 'iptables' ? 4 : 1);
+      chain.del({ pod: 0 });
+      chain.add({ pod: 1 });
+      chain.del({ pod: 1 });
+      lab.reload(bin.path);
+      for (const { table, ours } of theirs) {
+        const rules = lab.host.ns.run('iptables', '-t', table, '-S').split('\n');
+        assert.deepEqual(
+          rules.filter((line) => line.startsWith('-A')),
+          ours.map((name) => `-A MINE -j ${name}`),
+        );
+        lab.host.ns.run('iptables', '-t', table, '-F', 'MINE');
+      }
+      chain.add({ pod: 0 });
+      chain.del({ pod: 0 });
+      assert.doesNotMatch(lab.rules(), /isthmus/i);
+    });
+
     it(`${backend}: entries without a record in the other backend go with a reload`, () => {
       const [ghost] = BACKENDS.filter((other) => other !== backend);
       saveGhost(ghost ?? assert.fail());

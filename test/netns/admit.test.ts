@@ -133,6 +133,47 @@ for (const variant of ['nft', 'legacy'] as const) {
         });
       }
 
+      it('precedes a jump of others that does not come back', async () => {
+        iptables('-P', 'FORWARD', 'DROP');
+        iptables('-N', 'MINE');
+        iptables('-A', 'MINE', '-i', 'eth0', '-j', 'ACCEPT');
+        iptables('-A', 'FORWARD', '-i', 'eth0', '-g', 'MINE');
+        iptables('-A', 'FORWARD', '-g', 'MINE');
+        await admitter.add([admit(DEV)]);
+        assert.equal(chain('FORWARD')[1], JUMP);
+        assert.deepEqual(admitter.missing([admit(DEV)], true), []);
+        iptables('-I', 'FORWARD', '-g', 'MINE');
+        assert.deepEqual(admitter.missing([admit(DEV)], true), [admit(DEV)]);
+        await admitter.add([admit(DEV)]);
+        assert.equal(chain('FORWARD')[0], JUMP);
+      });
+
+      it('is dropped by a policy behind a jump that does not come back', async () => {
+        iptables('-N', 'MINE');
+        iptables('-A', 'MINE', '-i', 'eth0', '-j', 'ACCEPT');
+        iptables('-A', 'FORWARD', '-g', 'MINE');
+        iptables('-A', 'FORWARD', '-j', 'ACCEPT');
+        iptables('-P', 'FORWARD', 'DROP');
+        assert.deepEqual(admitter.missing([admit(DEV)], true), [admit(DEV)]);
+      });
+
+      it('goes where rules of others jump to our chains, and leaves these empty', async () => {
+        iptables('-P', 'FORWARD', 'DROP');
+        await admitter.add([admit(DEV)]);
+        iptables('-N', 'MINE');
+        const theirs = ['-A MINE -i eth0 -j ISTHMUS-USER', '-A MINE -g ISTHMUS-FORWARD'];
+        for (const rule of theirs) iptables(...rule.split(' '));
+        assert.deepEqual(await admitter.remove([admit(DEV)]), []);
+        assert.deepEqual(['FORWARD', 'ISTHMUS-FORWARD', 'ISTHMUS-USER'].flatMap(chain), []);
+        assert.deepEqual(chain('MINE'), theirs);
+        await admitter.add([admit(DEV)]);
+        assert.deepEqual(chain('FORWARD'), [JUMP]);
+        iptables('-F', 'MINE');
+        await admitter.reset([]);
+        assert.throws(() => chain('ISTHMUS-FORWARD'));
+        assert.throws(() => chain('ISTHMUS-USER'));
+      });
+
       it('moves behind rules that others append, at the next add', async () => {
         iptables('-P', 'FORWARD', 'DROP');
         await admitter.add([admit(DEV)]);

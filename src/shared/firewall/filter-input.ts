@@ -1,6 +1,14 @@
 import { INPUT_CHAIN, INPUT_JUMP, type InputEntry, inputRule } from './admission.ts';
 import { type TableChange, UNCHANGED } from './filter-table.ts';
-import { drops, type FilterRule, type FilterTable, isOurJump, jumpIndex, placeOfJump } from './forward-chain.ts';
+import {
+  drops,
+  type FilterRule,
+  type FilterTable,
+  isOurJump,
+  jumpIndex,
+  placeOfJump,
+  unreferenced,
+} from './forward-chain.ts';
 
 /** The entries, of the table's family, that INPUT of the table would drop, since their rules are incomplete. */
 export function refusedPorts(table: FilterTable, entries: readonly InputEntry[]): InputEntry[] {
@@ -53,5 +61,6 @@ export function planInputRemoval<R extends FilterRule>(
   const remove = ours.filter(({ note = '' }) => chosen(note)).map((rule) => ({ chain: INPUT_CHAIN, rule }));
   if (remove.length < ours.length) return { ...UNCHANGED, remove };
   const jumps = (table.rules('INPUT') ?? []).filter(isOurJump).map((rule) => ({ chain: 'INPUT', rule }));
-  return { ...UNCHANGED, remove: [...jumps, ...remove], deleteChains: [INPUT_CHAIN] };
+  const all = [...jumps, ...remove];
+  return { ...UNCHANGED, remove: all, deleteChains: unreferenced(table, [INPUT_CHAIN], all) };
 }

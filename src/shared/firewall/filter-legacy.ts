@@ -28,7 +28,9 @@ export function readLegacyTable(ns: LinuxNamespace, family: Family, base: Base =
     if (chain === undefined || rules[i + 1]?.target === 'ERROR') continue;
     chains.get(chain)?.push(understand(rule, rules[i + 1]?.offset, names));
   }
-  return { family, base, policy, rules: (chain) => chains.get(chain) };
+  const all = [...chains.values()].flat();
+  const jumpsTo = (chain: string): number => all.filter(({ target }) => target === chain).length;
+  return { family, base, policy, rules: (chain) => chains.get(chain), jumpsTo };
 }
 
 /** Maps the first rule of each user-defined chain to the chain's name; a jump points to that rule. */
@@ -87,7 +89,7 @@ function untrackedWords(port: number): string[] {
 
 /** `next` is the position of the following rule; a jump to it has no effect. */
 function understand(rule: XtRule, next: number | undefined, names: ReadonlyMap<number, string>): FilterRule {
-  const { input, output, inverted, conditional, matches } = rule;
+  const { input, output, inverted, conditional, matches, leavesChain } = rule;
   const others = matches.filter(({ name }) => name !== 'comment');
   const plain = !conditional && others.length === 0;
   const target = rule.target === '' && rule.verdict >= 0 ? names.get(rule.verdict) : undefined;
@@ -99,6 +101,7 @@ function understand(rule: XtRule, next: number | undefined, names: ReadonlyMap<n
     does,
     always: plain && input === undefined && output === undefined,
     ...given({ target, note }),
+    ...(leavesChain ? { leavesChain } : {}),
     ...(plain && input === undefined ? given({ output }) : {}),
     ...(inverted ? {} : given({ leaves: output })),
     ...(isOlder ? { accepts: { way, device: input ?? output ?? '' } } : {}),

@@ -21,7 +21,7 @@ import type { NetlinkSocket } from '../netlink/socket.ts';
 import { ADMIN_CHAIN, MARK, ownNote, REFERENCE_ADMIN_CHAIN } from './admission.ts';
 import { expressionsOf, noteBytes } from './filter-nft-rules.ts';
 import type { TableChange } from './filter-table.ts';
-import type { Base, Does, FilterRule, FilterTable } from './forward-chain.ts';
+import type { Base, FilterRule, FilterTable } from './forward-chain.ts';
 
 export interface HandledRule extends FilterRule {
   readonly handle: bigint;
@@ -76,6 +76,7 @@ function openTable(
     const rules = readRules(socket, chainId(family, chain)).map(understand);
     return rules.length > 0 || readChains(socket, [chainId(family, chain)])[0] !== undefined ? rules : undefined;
   };
+  const all = { family: NFPROTO[family], table: TABLE };
   return {
     family,
     base,
@@ -84,6 +85,7 @@ function openTable(
       if (!known.has(chain)) known.set(chain, read(chain));
       return known.get(chain);
     },
+    jumpsTo: (chain) => readRules(socket, all).filter((rule) => understand(rule).target === chain).length,
   };
 }
 
@@ -119,14 +121,15 @@ function chainId(family: Family, chain: string): ChainId {
 
 export function understand({ handle, expressions, userdata }: NftRule): HandledRule {
   const conditions = expressions.filter((one) => !TRANSPARENT.includes(one.name) && !isComment(one));
-  const { does, target } = effectOf(expressions);
+  const effect = effectOf(expressions);
+  const { does } = effect;
   const note = commentOf(expressions, userdata);
   const device = deviceOf(conditions);
   return {
     handle,
-    does,
+    ...effect,
     always: conditions.every(matchesAll),
-    ...given({ target, note, accepts: note === MARK && does === 'accept' ? device : undefined }),
+    ...given({ note, accepts: note === MARK && does === 'accept' ? device : undefined }),
     ...(device?.way === 'out' ? { output: device.device } : {}),
     ...given({ leaves: leavesBy(expressions) }),
   };
@@ -138,7 +141,7 @@ function matchesAll({ name, meta, cmp }: Expression): boolean {
   return name === 'meta' ? isDevice : name === 'cmp' && (cmp?.data?.value?.length ?? 0) === 0;
 }
 
-function effectOf(expressions: readonly Expression[]): { readonly does: Does; readonly target?: string } {
+function effectOf(expressions: readonly Expression[]): Pick<FilterRule, 'does' | 'target' | 'leavesChain'> {
   for (const { name, immediate, target } of expressions) {
     if (name === 'reject' || target?.name === 'REJECT') return { does: 'drop' };
     const verdict = immediate?.data?.verdict;
@@ -146,8 +149,9 @@ function effectOf(expressions: readonly Expression[]): { readonly does: Does; re
     if (verdict.code === NF_ACCEPT) return { does: 'accept' };
     if (verdict.code === NF_DROP) return { does: 'drop' };
     if (verdict.code === NFT_RETURN) return { does: 'return' };
-    if ((verdict.code === NFT_JUMP || verdict.code === NFT_GOTO) && verdict.chain !== undefined)
-      return { does: 'jump', target: verdict.chain };
+    const { code, chain } = verdict;
+    if (code === NFT_GOTO && chain !== undefined) return { does: 'jump', target: chain, leavesChain: true };
+    if (code === NFT_JUMP && chain !== undefined) return { does: 'jump', target: chain };
   }
   return { does: 'other' };
 }

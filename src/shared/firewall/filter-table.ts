@@ -17,7 +17,15 @@ import {
   REFERENCE_ADMIN_CHAIN,
   rankOf,
 } from './admission.ts';
-import { drops, type FilterRule, type FilterTable, isOurJump, jumpIndex, placeOfJump } from './forward-chain.ts';
+import {
+  drops,
+  type FilterRule,
+  type FilterTable,
+  isOurJump,
+  jumpIndex,
+  placeOfJump,
+  unreferenced,
+} from './forward-chain.ts';
 
 export interface Insertion {
   readonly chain: string;
@@ -137,15 +145,13 @@ export function planRemoval<R extends FilterRule>(
   const wasMade = forward.length === jumps.length && jumps.some(({ note }) => note === MADE_JUMP.note);
   // What the administrator wrote outlives us.
   const isUnused = (table.rules(ADMIN_CHAIN) ?? [undefined]).length === 0;
-  return {
-    ...UNCHANGED,
-    remove: [
-      ...older,
-      ...jumps.map((rule) => ({ chain: 'FORWARD', rule })),
-      ...ours.map((rule) => ({ chain: ACCEPT_CHAIN, rule })),
-    ],
-    deleteChains: [ACCEPT_CHAIN, ...(isUnused ? [ADMIN_CHAIN] : []), ...(wasMade ? ['FORWARD'] : [])],
-  };
+  const remove = [
+    ...older,
+    ...jumps.map((rule) => ({ chain: 'FORWARD', rule })),
+    ...ours.map((rule) => ({ chain: ACCEPT_CHAIN, rule })),
+  ];
+  const chains = [ACCEPT_CHAIN, ...(isUnused ? [ADMIN_CHAIN] : []), ...(wasMade ? ['FORWARD'] : [])];
+  return { ...UNCHANGED, remove, deleteChains: unreferenced(table, chains, remove) };
 }
 
 export const UNCHANGED = { createChains: [], insert: [], remove: [], deleteChains: [] } as const;

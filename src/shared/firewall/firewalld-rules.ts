@@ -49,7 +49,7 @@ export function readZones(socket: NetlinkSocket): Zones | undefined {
     known.set(name, found);
     return found;
   };
-  return zonesOf(rules, (name) => fate({ family: 4, base: 'FORWARD', policy: 'drop', rules: read }, name) === 'accept');
+  return zonesOf(rules, (name) => fate({ rules: read }, name) === 'accept');
 }
 
 /** The zones that these rules, in their order, give to devices. `accepts` tells the verdict of a zone's chain. */

@@ -8,6 +8,8 @@ export interface FilterRule {
   readonly does: Does;
   /** Target chain of a jump. */
   readonly target?: string;
+  /** True for a jump that does not come back (`-g`): the rules behind it see no packet. */
+  readonly leavesChain?: true;
   /** True if the rule has no conditions. */
   readonly always: boolean;
   /** The device that packets leave by, if that is the only condition. */
@@ -31,6 +33,8 @@ export interface FilterTable<R extends FilterRule = FilterRule> {
   readonly policy: 'accept' | 'drop';
   /** Returns the rules of a chain in order; undefined if it does not exist. */
   rules(chain: string): readonly R[] | undefined;
+  /** Returns how many rules of the table jump to the chain. */
+  jumpsTo(chain: string): number;
 }
 
 /** Maximum depth of jumps to follow. Deeper chains are not hand-written. */
@@ -76,26 +80,43 @@ export function placeOfJump<R extends FilterRule>(
 function boundary(table: FilterTable): number {
   const rules = table.rules(table.base) ?? [];
   const index = rules.findIndex(
-    (rule) => rule.always && !isOurJump(rule) && (rule.does === 'return' || verdict(table, rule) !== undefined),
+    (rule) => rule.always && !isOurJump(rule) && (isEnd(rule) || verdict(table, rule) !== undefined),
   );
   return index < 0 ? rules.length : index;
 }
 
 /** Returns the chain's verdict for a packet that matches no condition; undefined if the chain returns. */
-export function fate(table: FilterTable, chain: string, depth = 0): 'accept' | 'drop' | undefined {
+export function fate(table: Pick<FilterTable, 'rules'>, chain: string, depth = 0): 'accept' | 'drop' | undefined {
   if (depth > MAX_DEPTH) return undefined;
   for (const rule of table.rules(chain) ?? []) {
     if (!rule.always || isOurJump(rule)) continue;
-    if (rule.does === 'return') return undefined;
     const found = verdict(table, rule, depth);
-    if (found !== undefined) return found;
+    if (found !== undefined || isEnd(rule)) return found;
   }
   return undefined;
 }
 
-function verdict(table: FilterTable, { does, target }: FilterRule, depth = 0): 'accept' | 'drop' | undefined {
+/** True if no packet comes to the rules behind this one. */
+function isEnd({ does, leavesChain }: FilterRule): boolean {
+  return does === 'return' || leavesChain === true;
+}
+
+function verdict(
+  table: Pick<FilterTable, 'rules'>,
+  { does, target }: FilterRule,
+  depth = 0,
+): 'accept' | 'drop' | undefined {
   if (does === 'accept' || does === 'drop') return does;
   return does === 'jump' && target !== undefined ? fate(table, target, depth + 1) : undefined;
+}
+
+/** Those of the chains that nothing jumps to once the rules are removed. The kernel keeps what a rule of others jumps to. */
+export function unreferenced(
+  table: FilterTable,
+  chains: readonly string[],
+  removed: readonly { readonly rule: FilterRule }[],
+): string[] {
+  return chains.filter((chain) => table.jumpsTo(chain) <= removed.filter(({ rule }) => rule.target === chain).length);
 }
 
 /** The bridges that Docker's rules name as its own. */

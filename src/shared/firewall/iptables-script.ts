@@ -58,7 +58,7 @@ export function removeScript(ids: ReadonlySet<string>, state: State): Script {
     const unused = OPTIONAL.filter(
       (name) => going.length > 0 && state.chains[table].includes(name) && !staying.some(({ chain }) => chain === name),
     );
-    return block(table, [...going.map(deletionText), ...unused.map((chain) => `-X ${chain}`)]);
+    return block(table, [...going.map(deletionText), ...deletions(table, unused, state)]);
   });
   return { text: blocks.join(''), orphans };
 }
@@ -82,7 +82,7 @@ export function resetScript(family: Family, groups: readonly Group[], state: Sta
     const fresh = groupLines([baseGroup(table, family), ...groups], table, made);
     const needed = neededChains(table, groups);
     const left = OPTIONAL.filter((chain) => state.chains[table].includes(chain) && !needed.includes(chain));
-    const emptied = [...left.map((chain) => `-F ${chain}`), ...left.map((chain) => `-X ${chain}`)];
+    const emptied = [...left.map((chain) => `-F ${chain}`), ...deletions(table, left, state)];
     return block(table, [...needed.map(declaration), ...jumps.map(deletionText), ...emptied, ...fresh]);
   });
   return { text: blocks.join(''), orphans };
@@ -107,7 +107,12 @@ function groupLines(groups: readonly Group[], table: Table, made: Absent): strin
 function clearing(table: Table, lines: readonly SavedLine[], state: State): string[] {
   const jumps = lines.filter(({ chain }) => !CHAINS[table].includes(chain));
   const chains = CHAINS[table].filter((chain) => state.chains[table].includes(chain));
-  return [...jumps.map(deletionText), ...chains.map((chain) => `-F ${chain}`), ...chains.map((chain) => `-X ${chain}`)];
+  return [...jumps.map(deletionText), ...chains.map((chain) => `-F ${chain}`), ...deletions(table, chains, state)];
+}
+
+/** A chain that a rule of others jumps to stays, without rules. */
+function deletions(table: Table, chains: readonly string[], { held }: State): string[] {
+  return chains.filter((chain) => !held[table].includes(chain)).map((chain) => `-X ${chain}`);
 }
 
 function orphansOf(lines: readonly SavedLine[]): string[] {

@@ -24,6 +24,8 @@ export interface State {
   readonly lines: readonly SavedLine[];
   readonly byId: ReadonlyMap<string, readonly SavedLine[]>;
   readonly chains: Readonly<Record<Table, readonly string[]>>;
+  /** Those of the chains that a rule of others jumps to: they cannot be deleted. */
+  readonly held: Readonly<Record<Table, readonly string[]>>;
 }
 
 /** Lines that belong together, under one id. */
@@ -80,6 +82,7 @@ const OURS = / -m comment --comment "isthmus ([0-9a-z]+)\.(\d+)(?: ([^"]*))?"/;
 export function parseState(saved: string): State {
   const lines: SavedLine[] = [];
   const chains: Record<Table, string[]> = { raw: [], mangle: [], nat: [] };
+  const held: Record<Table, string[]> = { raw: [], mangle: [], nat: [] };
   let table: Table | undefined;
   for (const line of saved.split('\n')) {
     if (line.startsWith('*')) table = TABLES.find((name) => line === `*${name}`);
@@ -88,10 +91,13 @@ export function parseState(saved: string): State {
     if (declared !== undefined && CHAINS[table].includes(declared)) chains[table].push(declared);
     const [, chain, text] = /^-A (\S+)( .*)$/.exec(line) ?? [];
     const [, id, index, note = ''] = OURS.exec(text ?? '') ?? [];
-    if (chain === undefined || text === undefined || id === undefined) continue;
+    if (chain === undefined || text === undefined) continue;
+    const target = / -[jg] (\S+)$/.exec(text)?.[1] ?? '';
+    if (id === undefined && CHAINS[table].includes(target) && !CHAINS[table].includes(chain)) held[table].push(target);
+    if (id === undefined) continue;
     lines.push({ table, chain, text: text.trim(), id, index: Number(index), note });
   }
-  return { lines, byId: Map.groupBy(lines, ({ id }) => id), chains };
+  return { lines, byId: Map.groupBy(lines, ({ id }) => id), chains, held };
 }
 
 /** The entry's name in comments: equal for equal entries. */

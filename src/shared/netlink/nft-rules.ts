@@ -213,13 +213,16 @@ export function readChains(socket: NetlinkSocket, ids: readonly ChainId[]): (num
   });
 }
 
-/** Returns the rules of one chain in order; empty if the chain does not exist. */
-export function readRules(socket: NetlinkSocket, { family, table, chain }: ChainId): NftRule[] {
-  const payload = ruleMessage.encode({ header: { family }, attrs: { table, chain } });
+/** Returns the rules of one chain in order, or of all chains of the table; empty if the chain does not exist. */
+export function readRules(
+  socket: NetlinkSocket,
+  { family, ...attrs }: Pick<ChainId, 'family' | 'table'> & Partial<ChainId>,
+): NftRule[] {
+  const payload = ruleMessage.encode({ header: { family }, attrs });
   return socket.dump({ type: nftType(NFT_MSG_GETRULE), payload }).flatMap((message) => {
-    const attrs = ruleMessage.decode(message.payload, true)?.attrs;
-    if (attrs?.handle === undefined) return [];
-    const { handle, userdata = new Uint8Array(), expressions } = attrs;
+    const found = ruleMessage.decode(message.payload, true)?.attrs;
+    if (found?.handle === undefined) return [];
+    const { handle, userdata = new Uint8Array(), expressions } = found;
     return [{ handle, userdata, expressions: expressions?.list ?? [] }];
   });
 }

@@ -25,6 +25,8 @@ export interface XtRule {
   /** True if it matches on more than `input`, `output` and `matches`. */
   readonly conditional: boolean;
   readonly matches: readonly { readonly name: string; readonly data: Uint8Array }[];
+  /** True for a jump that does not come back (`-g`). */
+  readonly leavesChain: boolean;
   /** Name of the target; empty for a verdict. */
   readonly target: string;
   /** For an empty target: -1 - NF_*, XT_RETURN, or the offset of the next rule. */
@@ -136,6 +138,7 @@ function decodeRule(bytes: Uint8Array, layout: Layout, offset: number): XtRule {
     offset,
     ...(input ? { input } : {}),
     ...(output ? { output } : {}),
+    leavesChain: ((bytes[layout.flags] ?? 0) & layout.goto) !== 0,
     inverted: ((bytes[layout.inverted] ?? 0) & IPT_INV_VIA_OUT) !== 0,
     conditional:
       input === undefined ||
