@@ -16,6 +16,9 @@ const DOCKERS = ['docker', 'docker-26.1.5', 'docker-28.5.2'];
 const NETWORK = 'd527509059b9f2f85c6351db7c8f4945bd1e96769e16f1c686edc6a408c761a5';
 const ENDPOINT = '1305c8fba9b3bc8e64ea61b7431022090df15d47753cbcd98ee1584e4f0c666d';
 const IDS = { NetworkID: NETWORK, EndpointID: ENDPOINT };
+/** An object with this many keys. */
+const many = (count: number): object =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, '10.1.0.9/16']));
 const OWN_IDS = { networkId: NETWORK, endpointId: ENDPOINT };
 
 const DECODERS: Readonly<Record<string, (body: unknown) => object>> = {
@@ -220,6 +223,22 @@ describe('dockerd requests', () => {
     ['NetworkDriver.DeleteNetwork', { NetworkID: '../../etc/x' }, /NetworkID="\.\.\/\.\.\/etc\/x": it is not an id/],
     ['NetworkDriver.DeleteNetwork', { NetworkID: 'abc' }, /"abc": it is not an id\. Ids are 12 to 128/],
     ['NetworkDriver.Leave', { NetworkID: NETWORK }, /^request \.EndpointID: it is missing/],
+    ['NetworkDriver.CreateNetwork', many(1025), /^request body: it has 1025 keys\. Give 1024 at most$/],
+    [
+      'NetworkDriver.CreateNetwork',
+      { NetworkID: NETWORK, Options: { 'com.docker.network.generic': many(200_000) } },
+      /^request \.Options\["com\.docker\.network\.generic"\]: it has 200000 keys\. Give 1024 at most$/,
+    ],
+    [
+      'NetworkDriver.CreateNetwork',
+      { NetworkID: NETWORK, IPv4Data: [{ Pool: '10.1.0.0/16', AuxAddresses: many(60_000) }] },
+      /^request \.IPv4Data\[0\]\.AuxAddresses: it has 60000 keys\. Give 1024 at most$/,
+    ],
+    [
+      'NetworkDriver.CreateNetwork',
+      { NetworkID: NETWORK, IPv4Data: Array(20_000).fill({ Pool: '10.1.0.0/16' }) },
+      /^request \.IPv4Data: it has 20000 items\. Give 16 at most$/,
+    ],
     ['NetworkDriver.CreateNetwork', { NetworkID: NETWORK, Options: 'x' }, /\.Options="x": it is not an object/],
     [
       'NetworkDriver.CreateNetwork',

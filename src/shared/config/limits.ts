@@ -22,6 +22,10 @@ export const LIMITS = {
   text: 16_384,
   /** Directories of CNI_PATH: each is looked into, one after the other. */
   path: 64,
+  /** Keys of one object in a body of dockerd: options, or the addresses that a network reserves. */
+  dockerKeys: 1024,
+  /** Subnets of one family in a body of dockerd. A network has one; the error says so. */
+  dockerSubnets: 16,
   /** Bytes of a container id. Runtimes use 64 characters. */
   containerId: 1024,
   /** Bytes of a delegate's stdout. A result names a few addresses, and the daemon holds it in memory. */

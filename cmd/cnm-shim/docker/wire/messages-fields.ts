@@ -1,4 +1,5 @@
 import { show } from '../../../../src/shared/config/invalid.ts';
+import { LIMITS } from '../../../../src/shared/config/limits.ts';
 import { fault } from '../../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../../src/shared/errors/net-error.ts';
 import { type Addr, type Family, parseAddr } from '../../../../src/shared/model/addr.ts';
@@ -25,7 +26,7 @@ export function refusal({ path, value }: Part, what: string, rule: string): NetE
 
 /** The whole body. */
 export function bodyPart(value: unknown): Part {
-  if (isObject(value)) return { path: '', value };
+  if (isObject(value)) return asObject({ path: '', value });
   throw refusal({ path: 'body', value }, 'it is not an object', 'A request is a JSON object');
 }
 
@@ -45,12 +46,17 @@ export function objectAt(of: Part, key: string): Part & { readonly value: Json }
 
 function asObject({ path, value }: Part): Part & { readonly value: Json } {
   if (value === undefined) return { path, value: {} };
-  if (isObject(value)) return { path, value };
-  throw refusal({ path, value }, 'it is not an object', 'Give an object, or null');
+  if (!isObject(value)) throw refusal({ path, value }, 'it is not an object', 'Give an object, or null');
+  const keys = Object.keys(value).length;
+  if (keys <= LIMITS.dockerKeys) return { path, value };
+  throw refusal({ path: path || 'body', value: undefined }, `it has ${keys} keys`, `Give ${LIMITS.dockerKeys} at most`);
 }
 
-export function asList({ path, value }: Part): Part[] {
+/** At most `limit` items. */
+export function asList({ path, value }: Part, limit = Number.POSITIVE_INFINITY): Part[] {
   if (value === undefined) return [];
+  if (Array.isArray(value) && value.length > limit)
+    throw refusal({ path, value: undefined }, `it has ${value.length} items`, `Give ${limit} at most`);
   if (Array.isArray(value)) return value.map((item: unknown, i) => ({ path: `${path}[${i}]`, value: item }));
   throw refusal({ path, value }, 'it is not a list', 'Give a list, or null');
 }

@@ -1,3 +1,4 @@
+import { LIMITS } from '../../../../src/shared/config/limits.ts';
 import type { Family } from '../../../../src/shared/model/addr.ts';
 import { given } from '../../../../src/shared/model/given.ts';
 import { ifNameFault } from '../../../../src/shared/model/link.ts';
@@ -171,8 +172,8 @@ function networkOptions(whole: Part): NetworkOptions {
 
 function pools(whole: Part): Pick<CreateNetworkRequest, 'ipv4' | 'ipv6'> {
   return {
-    ipv4: asList(part(whole, 'IPv4Data')).map((item) => ipamData(item, 4)),
-    ipv6: asList(part(whole, 'IPv6Data')).map((item) => ipamData(item, 6)),
+    ipv4: asList(part(whole, 'IPv4Data'), LIMITS.dockerSubnets).map((item) => ipamData(item, 4)),
+    ipv6: asList(part(whole, 'IPv6Data'), LIMITS.dockerSubnets).map((item) => ipamData(item, 6)),
   };
 }
 
