@@ -170,6 +170,7 @@ function parseInterface(config: Json, reading: Reading): Wanted {
   const { options } = parsed;
   if (options.driver === 'host' || options.driver === 'null') return { kind: options.driver };
   const ipam = parseIpam(config, reading);
+  if (ipam?.kind === 'pool' || ipam?.kind === 'static') assertRoomForIPv6(config, ipam);
   if (options.driver === 'remote') assertEarly(config, ipam);
   if (options.driver !== 'bridge' && options.driver !== 'overlay') {
     const ranges = ipam?.kind === 'pool' ? ipam.ranges : undefined;
@@ -183,6 +184,13 @@ function parseInterface(config: Json, reading: Reading): Wanted {
   if (options.driver === 'bridge') return { ...endpoint, options };
   assertPooled(config, ipam);
   return { ...endpoint, options: bridge, overlay: options.overlay };
+}
+
+/** The kernel refuses IPv6 addresses on a link with a smaller MTU (RFC 8200, section 5). */
+function assertRoomForIPv6(config: Json, ipam: LocalIpam): void {
+  const mtu = field(config, 'mtu');
+  if (typeof mtu !== 'number' || mtu === 0 || mtu >= 1280 || !familiesOf(ipam).includes(6)) return;
+  throw invalid('.mtu', mtu, 'IPv6 needs 1280 bytes, and .ipam gives an IPv6 address', 'Use 1280 or more');
 }
 
 /** Throws NetError `invalid-config` for addresses that a Docker plugin cannot take. */

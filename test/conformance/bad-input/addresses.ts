@@ -44,6 +44,14 @@ const RANGES: readonly BadInput[] = [
     says: ['.ipam.gateway="fe80::1"', 'outside subnet fd00:88::/64', 'no route'],
     hint: 'of the subnet',
   },
+  {
+    title: 'an MTU that IPv6 does not fit into',
+    top: { mtu: 1279 },
+    ipam: { ranges: [[{ subnet: 'fd00:88::/64' }]] },
+    code: 7,
+    says: ['.mtu=1279', 'IPv6 needs 1280'],
+    hint: '1280 or more',
+  },
   { title: 'no range at all', ipam: { ranges: [] }, code: 7, says: ['.ipam=', 'no range'], hint: '.ipam.subnet' },
   { title: 'an empty range set', ipam: { ranges: [[]] }, code: 7, says: ['.ipam.ranges[0]=[]'] },
   {
