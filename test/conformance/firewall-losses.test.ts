@@ -5,7 +5,7 @@ import { type PluginDir, pluginDir } from '../support/cni.ts';
 import { until } from '../support/daemon-site.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
 import { VIA } from '../support/via.ts';
-import { type Backend, choose, FORMS, type Lab, makeLab, type Wanted } from './firewall-lab.ts';
+import { type Backend, choose, FORMS, type Lab, makeLab, OUTSIDE, UPLINK, type Wanted } from './firewall-lab.ts';
 
 const BACKENDS: readonly Backend[] = ['nftables', 'iptables'];
 const PORTS = [{ hostPort: 8080 }];
@@ -137,6 +137,20 @@ describe('rules that another program deleted or loaded', function () {
         assert.doesNotMatch(lab.rules(), /isthmus/i);
       });
     }
+
+    it(`${backend}: datagrams that came while their port was lost reach the pod once it is back`, async () => {
+      const { ns } = lab.host;
+      // The kernel tracks connections while any program translates some.
+      ns.run('nft', 'add table ip others; add chain ip others c { type nat hook postrouting priority 200; }');
+      chainOf(backend, { ports: [{ hostPort: 8080, protocol: 'udp' }] }).add({ pod: 0 });
+      const pod = await lab.serve(0);
+      await pod.serve('udp', 80);
+      const tables = backend === 'iptables' ? 'ip nat' : 'inet isthmus';
+      ns.run('nft', 'delete', 'table', ...tables.split(' '));
+      const flow = await lab.outsideAgent.open(UPLINK, 8080, 'udp');
+      lab.reload(bin.path);
+      assert.equal(await flow.exchange(), `pod0 saw ${OUTSIDE}`);
+    });
 
     it(`${backend}: a DEL leaves chains of ours that rules of others jump to, and no rule in them`, () => {
       const chain = chainOf(backend, { ports: PORTS });

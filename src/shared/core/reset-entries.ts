@@ -1,3 +1,4 @@
+import { planFlushes } from '../drivers/rules.ts';
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import type { Firewaller, Wanted } from '../firewall/firewaller.ts';
 import { formatAddr } from '../model/addr.ts';
@@ -66,7 +67,7 @@ function isAbsent(core: Core, backend: FirewallBackend, { kind }: NetError): boo
  */
 async function resetBackend(core: Core, backend: FirewallBackend, { tryLock, wait }: Waiting): Promise<number> {
   const firewaller = core.firewall(backend);
-  const { length: lacking } = await missingEntries(firewaller, wantedOf(core, backend).entries, wait);
+  const lacking = await missingEntries(firewaller, wantedOf(core, backend).entries, wait);
   let put: readonly FirewallEntry[] = [];
   await core.store.transaction(() =>
     firewaller.reset(() => {
@@ -75,6 +76,7 @@ async function resetBackend(core: Core, backend: FirewallBackend, { tryLock, wai
       return wanted;
     }),
   );
+  flushLost(core, lacking);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const now = wantedOf(core, backend);
     const known = new Set([...now.entries, ...now.underWay].map(entryKey));
@@ -87,7 +89,13 @@ async function resetBackend(core: Core, backend: FirewallBackend, { tryLock, wai
     if (put.length === 0) break;
     await wait(PAUSE_MS);
   }
-  return lacking;
+  return lacking.length;
+}
+
+/** Datagrams that came while a port was lost made connections that pass it by for as long as they go on. */
+function flushLost({ host }: Core, lost: readonly FirewallEntry[]): void {
+  const ops = planFlushes(lost);
+  if (ops.length > 0) host.apply(ops, { host: host.own });
 }
 
 /**
@@ -96,9 +104,10 @@ async function resetBackend(core: Core, backend: FirewallBackend, { tryLock, wai
  */
 async function addMissing(core: Core, backend: FirewallBackend, { wait }: Waiting): Promise<number> {
   const firewaller = core.firewall(backend);
-  const { length: lacking } = await missingEntries(firewaller, wantedOf(core, backend).entries, wait);
-  if (lacking > 0) await core.store.transaction(() => firewaller.add(wantedOf(core, backend).entries));
-  return lacking;
+  const lacking = await missingEntries(firewaller, wantedOf(core, backend).entries, wait);
+  if (lacking.length > 0) await core.store.transaction(() => firewaller.add(wantedOf(core, backend).entries));
+  flushLost(core, lacking);
+  return lacking.length;
 }
 
 /** Entries of parts and networks that a call is changing right now; those that a dead call left are decided. */
@@ -150,10 +159,12 @@ export async function restoreEntries(
   const keys = new Set(added.map(entryKey));
   const others = wantedOf(core, backend).entries.filter((entry) => !keys.has(entryKey(entry)));
   // The first network's own admission is on record, and not among `added` where nothing drops.
-  if (others.length === 0 || (await core.firewall(backend).missing(others)).length === 0) return;
+  const lost = others.length === 0 ? [] : await core.firewall(backend).missing(others);
+  if (lost.length === 0) return;
   core.log.info('entries.restored', { backend });
   if (isLost(core)) await core.store.transaction(() => core.firewall(backend).add(wantedOf(core, backend).entries));
   else await resetTo(core, backend);
+  flushLost(core, lost);
 }
 
 /** For the first use of a boot: deletes entries that no record explains, in every backend. Returns all failures. */

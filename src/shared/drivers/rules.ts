@@ -186,12 +186,17 @@ function withoutDevice(subject: string): NetError {
 
 /** Publishes ports, and deletes conntrack entries of UDP traffic to them, which would lead to their previous holder. */
 export function planPorts(backend: FirewallBackend, entries: readonly PublishedEntry[]): Plan {
-  const flush = entries.flatMap((entry) => (entry.kind === 'port' && entry.protocol === 'udp' ? [flushOf(entry)] : []));
+  const flush = planFlushes(entries);
   const lots = lotsOf(entries, LOT);
   return {
     ops: [...lots.map((lot): Op => ({ op: 'firewall.add', ns: 'host', backend, entries: lot })), ...flush],
     undo: [...lots.map((lot): Op => ({ op: 'firewall.delete', ns: 'host', backend, entries: lot })), ...flush],
   };
+}
+
+/** Deletes conntrack entries of UDP traffic to the ports: of what came before a port led anywhere, nothing reaches it. */
+export function planFlushes(entries: readonly FirewallEntry[]): Op[] {
+  return entries.flatMap((entry) => (entry.kind === 'port' && entry.protocol === 'udp' ? [flushOf(entry)] : []));
 }
 
 /** How many ports one op changes: some milliseconds of work. */

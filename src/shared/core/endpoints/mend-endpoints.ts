@@ -1,5 +1,6 @@
 import { planShaping } from '../../drivers/bandwidth/shaping.ts';
 import { planPort } from '../../drivers/link.ts';
+import { planFlushes } from '../../drivers/rules.ts';
 import { asNetError, type NetError } from '../../errors/net-error.ts';
 import type { View } from '../../host/host.ts';
 import { renderOp } from '../../host/render.ts';
@@ -101,6 +102,8 @@ async function mend(core: Core, attachment: Attachment, role: Role): Promise<Omi
   for (const { backend, entries } of entriesOf(row, store.networks.get(attachment.network))) {
     const missing = await core.firewall(backend).missing(entries);
     if (missing.length > 0) await core.firewall(backend).add(missing);
+    const flushes = planFlushes(missing);
+    if (flushes.length > 0) host.apply(flushes, { host: host.own });
     added += missing.length;
   }
   return { entries: added, mended: ops.map((op) => renderOp(op, { sandbox: attachment.containerId })) };
