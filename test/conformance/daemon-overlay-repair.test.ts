@@ -74,6 +74,25 @@ describeOverlay('overlay networks that somebody else changes', { hosts: 3, pods:
       await assertRestored();
     });
 
+  for (const [what, prefix] of [
+    ['the records of the networks', 'net/'],
+    ['all keys of the cluster', ''],
+  ] as const)
+    it(`somebody deletes ${what} in etcd: the networks are back as they were`, async () => {
+      const { overlay, host } = lab;
+      const own = (): string =>
+        [...keysOf(overlay).keys()].filter((key) => /^(?:a|r|u|net|name|vni)\//.test(key)).join(' ');
+      const addresses = (): string[] => [...keysOf(overlay).keys()].filter((key) => key.startsWith('a/'));
+      await until(() => addresses().length === 3, 'no released address is left');
+      const before = own();
+      overlay.etcd.ctl('del', '--prefix', `/isthmus/test/v1/${prefix}`);
+      await until(() => own() === before, 'the keys are back', 20);
+      await assertRestored();
+      const added = host(1).site.run('ADD', { pod: 1, config: { ...netOf('shared') }, ifName: 'eth9' });
+      assert.equal(added.code, 0, added.stdout);
+      host(1).site.ok('DEL', { pod: 1, config: { ...netOf('shared') }, ifName: 'eth9' });
+    });
+
   it('an address that moves to another host: traffic follows', async () => {
     const { host } = lab;
     const [a, b, c] = [host(0), host(1), host(2)];

@@ -77,15 +77,25 @@ export class Copy {
   /** One string for each host's id, which all its entries share: saves memory. */
   readonly #ids = new Map<string, string>();
   readonly #reported = new Set<string>();
+  /** Of each network the last record, also of one that has gone without a deletion: each of those begins with `going`. */
+  readonly #records = new Map<string, NetworkRecord>();
 
   constructor(parts: CopyParts) {
     this.#parts = parts;
     const { changed } = parts;
     this.hosts = this.#mirror(HOSTS, versioned(parseHost), (before) => changed({ of: 'hosts', ...given({ before }) }));
     this.presences = this.#mirror(PRESENCES, versioned(parsePresence), () => {}, { carries: false });
-    this.networks = this.#mirror(NETWORKS, versioned(parseNetwork), (before) =>
-      changed({ of: 'networks', ...given({ before }) }),
-    );
+    const parse = versioned(parseNetwork);
+    const noted: Mirrored<Versioned<NetworkRecord>> = (id, text, version) => {
+      const record = parse(id, text, version);
+      if (record !== undefined) this.#records.set(id, record);
+      return record;
+    };
+    this.networks = this.#mirror(NETWORKS, noted, (before) => {
+      for (const [id, { state }] of this.#records)
+        if (state === 'going' && !this.networks.has(id)) this.#records.delete(id);
+      changed({ of: 'networks', ...given({ before }) });
+    });
     this.secrets = this.#mirror(SECRETS_KEY, versioned(parseSecrets), () => changed({ of: 'secrets' }), {
       isSecret: true,
     });
@@ -114,6 +124,11 @@ export class Copy {
 
   closeTable(network: string): void {
     this.#tables.delete(network);
+  }
+
+  /** The record of a network, also after somebody has deleted or overwritten it in the store. */
+  lastRecord(network: string): NetworkRecord | undefined {
+    return this.networks.get(network) ?? this.#records.get(network);
   }
 
   networkNamed(name: string): readonly [id: string, record: Versioned<NetworkRecord>] | undefined {

@@ -2,8 +2,9 @@ import { asNetError } from '../errors/net-error.ts';
 import type { CopyChange, TableBefore } from './copy.ts';
 import { announce } from './join.ts';
 import { saveCopy } from './kept.ts';
-import { parseTableKey } from './keys.ts';
+import { parseTableKey, useKey } from './keys.ts';
 import { listIn } from './listed.ts';
+import type { Before } from './mirror.ts';
 import { noteMoment } from './noted.ts';
 import { Silence } from './silence.ts';
 import type { Site } from './site.ts';
@@ -57,8 +58,11 @@ export class Upkeep {
   /** The copy has changed. */
   changed(change: CopyChange): void {
     this.#isSaved = false;
-    if (change.of === 'table' && change.before !== undefined && this.#hasLost(change.network, change.before))
-      this.#verifiedAt = Number.NEGATIVE_INFINITY;
+    const isLost =
+      change.of === 'table' && change.before !== undefined
+        ? this.#hasLost(change.network, change.before)
+        : change.of === 'networks' && this.#hasLostNetwork(change.before);
+    if (isLost) this.#verifiedAt = Number.NEGATIVE_INFINITY;
   }
 
   /** Does what is due. Throws NetError `unavailable`; the rest is then done next time. */
@@ -129,6 +133,14 @@ export class Upkeep {
       if (table === undefined || old?.host !== self.id || table.get(rest)?.host === self.id) return false;
       return local.clusterKeys.get(table.prefix + rest)?.state === 'held';
     });
+  }
+
+  /** The same of the record of a network that this host uses. */
+  #hasLostNetwork(before: Before<unknown> = new Map()): boolean {
+    const { copy, local, self } = this.#site;
+    return [...before.keys()].some(
+      (id) => !copy.networks.has(id) && local.clusterKeys.get(useKey(id, self.id))?.state === 'held',
+    );
   }
 
   /** Somebody has deleted or overwritten the record or the presence of this host: the others would drop its entries. */

@@ -20,8 +20,9 @@ export async function verify(site: Site, epoch: string): Promise<void> {
   for (const network of networks) {
     if (isReset) conflicts.push(...(await restore(site, epoch, network)));
     else if (await hasGone(site, epoch, network)) {
-      if (hasEndpoints(site, network)) conflicts.push({ key: networkKey(network), holder: 'nobody' });
-      else releaseAll(site, network);
+      if (!hasEndpoints(site, network)) releaseAll(site, network);
+      else if (site.copy.lastRecord(network) !== undefined) conflicts.push(...(await restore(site, epoch, network)));
+      else conflicts.push({ key: networkKey(network), holder: 'nobody' });
     }
     conflicts.push(...(await compare(site, epoch, network)));
   }
@@ -62,19 +63,25 @@ function releaseAll(site: Site, network: string): void {
 
 /** Puts the network as this host last knew it; returns the keys that other networks have. */
 async function restore(site: Site, epoch: string, network: string): Promise<Conflict[]> {
-  const record = site.copy.networks.get(network);
+  const known = site.copy.networks.get(network);
+  const record = known ?? (hasEndpoints(site, network) ? site.copy.lastRecord(network) : undefined);
   const own = networkKey(network);
   if (record === undefined || record.state === 'going') return [];
-  const put = [
+  let put = [
     { key: own, value: formatNetwork(record) },
     { key: nameKey(record.name), value: network },
     { key: vniKey(record.vni), value: network },
   ];
-  const absent = put.map(({ key }) => ({ kind: 'absent' as const, key }));
-  const { done, found } = await site.store.commit({ epoch, compare: absent, put });
-  const isThere = found.some(({ key }) => key === own);
-  if (done || isThere) return [];
-  return found.map(({ key, value }) => ({ key, holder: `network ${value}` }));
+  for (;;) {
+    const absent = put.map(({ key }) => ({ kind: 'absent' as const, key }));
+    const { done, found } = await site.store.commit({ epoch, compare: absent, put });
+    const isThere = found.some(({ key }) => key === own);
+    if (done || isThere) return [];
+    const others = found.filter(({ value }) => value !== network);
+    if (others.length > 0) return others.map(({ key, value }) => ({ key, holder: `network ${excerpt(value)}` }));
+    // Only the record has been deleted.
+    put = put.filter(({ key }) => !found.some((entry) => entry.key === key));
+  }
 }
 
 async function compare(site: Site, epoch: string, network: string): Promise<Conflict[]> {
