@@ -1,3 +1,4 @@
+import { given } from '../model/given.ts';
 import { attr, body, nested, repeated, type Values } from './attrs.ts';
 import { be32, type Codec, string } from './codec.ts';
 import { EINVAL, ENOENT, EOPNOTSUPP } from './constants.ts';
@@ -216,9 +217,9 @@ export function readChains(socket: NetlinkSocket, ids: readonly ChainId[]): (num
 /** Returns the rules of one chain in order, or of all chains of the table; empty if the chain does not exist. */
 export function readRules(
   socket: NetlinkSocket,
-  { family, ...attrs }: Pick<ChainId, 'family' | 'table'> & Partial<ChainId>,
+  { family, table, chain }: Pick<ChainId, 'family' | 'table'> & Partial<ChainId>,
 ): NftRule[] {
-  const payload = ruleMessage.encode({ header: { family }, attrs });
+  const payload = ruleMessage.encode({ header: { family }, attrs: { table, ...given({ chain }) } });
   return socket.dump({ type: nftType(NFT_MSG_GETRULE), payload }).flatMap((message) => {
     const found = ruleMessage.decode(message.payload, true)?.attrs;
     if (found?.handle === undefined) return [];
