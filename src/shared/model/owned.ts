@@ -105,9 +105,11 @@ export function mergeOwned(first: readonly Owned[], then: readonly Owned[], want
 /** The place that only one entry can have; undefined for an entry that stands beside others. */
 function placeOf(one: Owned): string | undefined {
   if (one.kind !== 'entry') return undefined;
-  const { entry } = one;
-  if (entry.kind === 'admit' || entry.kind === 'policy') return `${entry.kind} ${entry.device}`;
-  return entry.kind === 'masquerade' ? `${entry.kind} ${entry.subnet}` : undefined;
+  const { backend, entry } = one;
+  if (entry.kind === 'admit') return `admit ${entry.device}`;
+  // Those of another backend are in force as well, and must be deleted there.
+  if (entry.kind === 'policy') return `${backend} policy ${entry.device}`;
+  return entry.kind === 'masquerade' ? `${backend} masquerade ${entry.subnet}` : undefined;
 }
 
 /** The items of `owned` that are not in `known`. */
