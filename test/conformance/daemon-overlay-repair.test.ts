@@ -56,7 +56,7 @@ describeOverlay('overlay networks that somebody else changes', { hosts: 3, pods:
     ['record and the presence of a host', ['host/', 'up/']],
     ['address and the range of a host', ['a/', 'r/']],
   ] as const)
-    it(`somebody deletes the ${what} in etcd: they are back, and traffic with them`, async () => {
+    it(`the ${what}, deleted in etcd, come back, and traffic with them`, async () => {
       const { overlay } = lab;
       const id =
         [...keysOf(overlay)]
@@ -78,7 +78,7 @@ describeOverlay('overlay networks that somebody else changes', { hosts: 3, pods:
     ['the records of the networks', 'net/'],
     ['all keys of the cluster', ''],
   ] as const)
-    it(`somebody deletes ${what} in etcd: the networks are back as they were`, async () => {
+    it(`${what}, deleted in etcd: the networks come back as they were`, async () => {
       const { overlay, host } = lab;
       const own = (): string =>
         [...keysOf(overlay).keys()].filter((key) => /^(?:a|r|u|net|name|vni)\//.test(key)).join(' ');

@@ -5,7 +5,7 @@ import { MemoryCluster } from '../../src/shared/testing/memory-cluster.ts';
 import { addrOf, Machine, networkRequest, type Process, settled, wrapStore } from '../support/cluster-machine.ts';
 import { ofKind } from './store-behaviour.ts';
 
-describe('cluster: keys of a host that somebody deletes or overwrites', () => {
+describe('cluster: keys of a host, deleted or overwritten by hand', () => {
   let place: MemoryCluster;
   let one: Machine;
   let other: Machine;

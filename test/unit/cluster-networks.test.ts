@@ -210,7 +210,7 @@ describe('cluster: networks', () => {
     await settled();
   }
 
-  describe('whose keys somebody deletes or overwrites', () => {
+  describe('whose keys are deleted or overwritten by hand', () => {
     /** As another program could. */
     const change = (key: string, value?: string): void => {
       const what = value === undefined ? { delete: [key] } : { put: [{ key, value }] };

@@ -108,7 +108,7 @@ export function addEndpoint(program: Command): void {
   addEndpointRemove(endpoint);
 }
 
-/** Adds what is wrong with each interface on the host. The record does not change when somebody deletes a link. */
+/** Adds what is wrong with each interface on the host: a deleted link does not change its record. */
 async function withProblems(core: Core, endpoints: readonly EndpointInfo[]): Promise<readonly WithProblem[]> {
   if (endpoints.length === 0) return [];
   const links = readLinks(core);

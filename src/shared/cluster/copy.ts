@@ -126,7 +126,7 @@ export class Copy {
     this.#tables.delete(network);
   }
 
-  /** The record of a network, also after somebody has deleted or overwritten it in the store. */
+  /** The last valid record of a network, even if its key has been deleted or overwritten in the store. */
   lastRecord(network: string): NetworkRecord | undefined {
     return this.networks.get(network) ?? this.#records.get(network);
   }

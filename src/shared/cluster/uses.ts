@@ -133,7 +133,7 @@ export async function finishDeletion(site: Site, epoch: string, network: string)
     const change = { epoch, compare: [own, ...empty, ...named], delete: [key, ...names] };
     const { done, found: there } = await site.store.commit(change);
     if (done) return true;
-    // A name or a VNI that somebody has deleted, or that another network has, does not keep this one.
+    // Leaves out a name or a VNI whose key is deleted or belongs to another network.
     const left = names.filter((name) => there.some((entry) => entry.key === name && entry.value === network));
     if (left.length === names.length) break;
     names = left;
