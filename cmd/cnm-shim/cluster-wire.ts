@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { CATALOG, type ErrorKind } from '../../src/shared/errors/catalog.ts';
 import { fault } from '../../src/shared/errors/fault.ts';
 import { asNetError, hasCode, NetError } from '../../src/shared/errors/net-error.ts';
-import { field, textField } from '../../src/shared/model/json.ts';
+import { field, parseJson, textField } from '../../src/shared/model/json.ts';
 import type { ClusterInfo, RemoteInfo } from '../../src/shared/ops/cluster.ts';
 
 /** What the verbs of `cluster` ask the daemon, and its answers. */
@@ -38,7 +38,7 @@ const ANSWER_MS = 20_000;
  */
 export function clusterCalls(runDir: string): ClusterCalls {
   const ask = async (verb: ClusterCall['verb'], name = ''): Promise<never> => {
-    const answer = JSON.parse(await exchange(clusterSocket(runDir), `${JSON.stringify({ verb, name })}\n`)) as unknown;
+    const answer = parseJson(await exchange(clusterSocket(runDir), `${JSON.stringify({ verb, name })}\n`)) as unknown;
     const error = field(answer, 'error');
     if (error !== undefined) throw parseError(error);
     // The daemon is the same program, so its answer has the call's type.
@@ -56,7 +56,7 @@ export function clusterCalls(runDir: string): ClusterCalls {
 /** Undefined for a line that this program did not write. */
 export function parseCall(line: string): ClusterCall | undefined {
   try {
-    const call = JSON.parse(line) as unknown;
+    const call = parseJson(line) as unknown;
     const verb = VERBS.find((known) => known === field(call, 'verb'));
     return verb && { verb, name: textField(call, 'name') ?? '' };
   } catch {

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { readConfiguration } from '../../../src/shared/config/read-file.ts';
 import { asNetError } from '../../../src/shared/errors/net-error.ts';
+import { parseJson } from '../../../src/shared/model/json.ts';
 import { PROGRAM_VERSION } from '../../../src/shared/runtime/program-version.ts';
 import { dumpState } from '../../../src/shared/store/dump.ts';
 import { SCHEMA_VERSION } from '../../../src/shared/store/migrations.ts';
@@ -112,7 +113,7 @@ function configuration(file: string): Piece['content'] {
 
 function parsedOf(text: string): { value: unknown } | undefined {
   try {
-    return { value: JSON.parse(text) };
+    return { value: parseJson(text) };
   } catch {
     return undefined;
   }

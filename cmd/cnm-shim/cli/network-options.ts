@@ -3,6 +3,7 @@ import { invalid } from '../../../src/shared/config/invalid.ts';
 import { nearest } from '../../../src/shared/config/nearest.ts';
 import type { PoolCandidate } from '../../../src/shared/core/pools/pools.ts';
 import { BITS } from '../../../src/shared/model/addr.ts';
+import { parseJson } from '../../../src/shared/model/json.ts';
 import { firstOf, parsePrefix } from '../../../src/shared/model/prefix.ts';
 
 /** Keys of a CNI configuration that describe the network, not one endpoint, and have no option of their own here. */
@@ -48,7 +49,7 @@ function readOption(text: string): [string, unknown] {
 /** Parses booleans, numbers and lists as JSON, everything else as text. */
 function readValue(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return text;
   }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { hasCode } from '../../../src/shared/errors/net-error.ts';
-import { field, textField } from '../../../src/shared/model/json.ts';
+import { field, parseJson, textField } from '../../../src/shared/model/json.ts';
 import type { ControlAnswer, DaemonStatus } from '../../../src/shared/ops/control.ts';
 import { controlSocket } from './socket.ts';
 
@@ -70,7 +70,7 @@ function get(socketPath: string, path: string): Promise<string> {
 
 /** The daemon is the same program, or another version of it: fields may be missing. */
 function parseStatus(text: string): ControlAnswer {
-  const answer: unknown = JSON.parse(text);
+  const answer: unknown = parseJson(text);
   const version = textField(answer, 'version');
   const startedAt = textField(answer, 'startedAt');
   if (version === undefined || startedAt === undefined) return { state: 'broken', why: 'its answer names no version' };

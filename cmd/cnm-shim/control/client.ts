@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import { hasCode, NetError } from '../../../src/shared/errors/net-error.ts';
-import { isObject, type Json } from '../../../src/shared/model/json.ts';
+import { isObject, type Json, parseJson } from '../../../src/shared/model/json.ts';
 import type { DaemonStatus } from '../../../src/shared/ops/control.ts';
 import type { OperationEvent } from './operations.ts';
 import { controlSocket } from './socket.ts';
@@ -116,7 +116,7 @@ function failure(runDir: string, what: string, hint: string, cause?: unknown): N
 
 function parsed(runDir: string, text: string): Json {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseJson(text);
     if (isObject(value)) return value;
   } catch {
     // Not a daemon of ours.

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import { hasCode } from '../../../src/shared/errors/net-error.ts';
+import { parseJson } from '../../../src/shared/model/json.ts';
 import { writeFile } from './files.ts';
 import type { Part } from './items.ts';
 
@@ -49,7 +50,7 @@ export function hasRecord(root: string): boolean {
 export function readRecord(root: string): InstallRecord | undefined {
   const file = join(root, RECORD);
   try {
-    const found = JSON.parse(readFileSync(file, 'utf8'));
+    const found = parseJson(readFileSync(file, 'utf8'));
     if (isRecord(found)) return found;
     throw new SyntaxError('it is no record of an installation');
   } catch (cause) {

@@ -2,6 +2,7 @@ import { type RangeSet, within } from '../ipam/ranges.ts';
 import { type Addr, type Family, formatAddr, parseAddr } from '../model/addr.ts';
 import type { Camp } from '../model/attachment.ts';
 import { given } from '../model/given.ts';
+import { parseJson } from '../model/json.ts';
 import { contains, firstOf, formatPrefix, parsePrefix } from '../model/prefix.ts';
 import * as is from '../store/shapes.ts';
 
@@ -234,7 +235,7 @@ export function excerpt(text: string): string {
 /** A value of JSON that has the shape, which is that of `T`; undefined for another one. */
 export function parse<T>(text: string, shape: is.Shape): T | undefined {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseJson(text);
     return shape(value) ? (value as T) : undefined;
   } catch {
     return undefined;

@@ -1,7 +1,7 @@
 import { fault } from '../errors/fault.ts';
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
-import { field, isObject, type Json, textField } from '../model/json.ts';
+import { field, isObject, type Json, parseJson, textField } from '../model/json.ts';
 import { readBounded, readBoundedBytes } from './dns.ts';
 import { LIMITS } from './limits.ts';
 import { assertShape } from './shape.ts';
@@ -146,7 +146,7 @@ function textOf(path: string): string {
 
 function jsonOf(path: string, text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw fault.invalidConfig('cluster', path, 'it is not JSON', 'docs/overlay.md has an example', { reason });

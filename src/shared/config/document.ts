@@ -1,7 +1,7 @@
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
-import { field, isObject, textField } from '../model/json.ts';
+import { field, isObject, parseJson, textField } from '../model/json.ts';
 import { type CniVersion, isSupported, parseVersion, UNSAID_VERSION } from './versions.ts';
 
 /** A configuration that is a JSON object. `plugin-config.ts` parses what it says. */
@@ -26,7 +26,7 @@ export function parseDocument(text: string, source = 'stdin'): Document {
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
     throw decodeError(`is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, 'Mend the JSON');
   }
@@ -52,7 +52,7 @@ export function versionOf({ json }: Document): CniVersion {
  * plugin of a list. Throws if the text is not JSON.
  */
 export function parseFile(text: string, network: string): Document[] {
-  const whole: unknown = JSON.parse(text);
+  const whole: unknown = parseJson(text);
   if (!isObject(whole) || textField(whole, 'name') !== network) return [];
   const list: unknown = field(whole, 'plugins');
   if (!Array.isArray(list)) return [documentOf(whole)];
@@ -97,7 +97,7 @@ function ofFile(key: string, what: string, hint: string): NetError {
 /** Returns the version that a configuration names; undefined without one. Never throws. */
 export function versionIn(text: string): string | undefined {
   try {
-    return textField(JSON.parse(text), 'cniVersion');
+    return textField(parseJson(text), 'cniVersion');
   } catch {
     return undefined;
   }
@@ -110,7 +110,7 @@ export function versionIn(text: string): string | undefined {
 export function namesFiles(text: string): boolean {
   let ipam: unknown;
   try {
-    ipam = field(JSON.parse(text), 'ipam');
+    ipam = field(parseJson(text), 'ipam');
   } catch {
     return true;
   }

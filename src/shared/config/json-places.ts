@@ -1,3 +1,4 @@
+import { parseJson } from '../model/json.ts';
 /** Where a value is in a JSON text. Offsets count UTF-16 units from 0. */
 export interface Place {
   /** Of its key, or of the value itself in a list. */
@@ -83,7 +84,7 @@ class Scanner implements Places {
     for (;;) {
       const at = this.#at;
       if (this.#text[at] !== '"') throw new JsonFault(at, `${this.#found()} instead of a key in double quotes`);
-      const own = path + pathPart(JSON.parse(this.#string()));
+      const own = path + pathPart(parseJson(this.#string()) as string);
       const before = this.places.get(own);
       if (before !== undefined) this.repeated.push([own, before.key]);
       this.#space();

@@ -1,7 +1,7 @@
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import { type Addr, formatAddr } from '../model/addr.ts';
-import { field, isObject, type Json, textField } from '../model/json.ts';
+import { field, isObject, type Json, parseJson, textField } from '../model/json.ts';
 import { contains, formatPrefix, type Prefix, parsePrefix } from '../model/prefix.ts';
 import { parseNetworkName } from './document.ts';
 import { show } from './invalid.ts';
@@ -128,7 +128,7 @@ export function withPrevious(config: string, result: string | undefined): string
 
 /** The same JSON without white space. */
 export function onOneLine(json: string): string {
-  return JSON.stringify(JSON.parse(json));
+  return JSON.stringify(parseJson(json));
 }
 
 /** The configuration of one plugin for GC. */
@@ -204,7 +204,7 @@ function withoutKey(config: Json, key: string, isRemoved: boolean): Json {
 function jsonOf(text: string, subject: string): Json {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     // Without a quotation: the path may be that of any file.

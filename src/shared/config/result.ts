@@ -2,7 +2,7 @@ import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import { type Addr, parseAddr } from '../model/addr.ts';
 import { given } from '../model/given.ts';
-import { field, isObject, type Json, textField, textOf } from '../model/json.ts';
+import { field, isObject, type Json, parseJson, textField, textOf } from '../model/json.ts';
 import { type Prefix, parsePrefix } from '../model/prefix.ts';
 import type { Route } from '../model/route.ts';
 import { type Dns, readDns } from './dns.ts';
@@ -174,7 +174,7 @@ export function parsePrintedResult(text: string, where: string): CniResult | und
 
 function parseOutput(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return undefined;
   }

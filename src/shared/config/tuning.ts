@@ -1,7 +1,7 @@
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
-import { field, isObject, type Json } from '../model/json.ts';
+import { field, isObject, type Json, parseJson } from '../model/json.ts';
 import { isUnicastMac, parseMac } from '../model/mac.ts';
 import { sysctlPath } from '../model/op.ts';
 import { readBounded } from './dns.ts';
@@ -199,7 +199,7 @@ export function repeatedKey(text: string, path: readonly string[]): string | und
     else if (token === '}' || token === ']') levels.pop();
     else if (level?.isObject && token === ',') level.isBeforeKey = true;
     else if (level?.isBeforeKey) {
-      const key: string = JSON.parse(token);
+      const key = parseJson(token) as string;
       level.key = key;
       level.isBeforeKey = false;
       if (levels.length !== path.length + 1 || path.some((name, i) => levels[i]?.key !== name)) continue;

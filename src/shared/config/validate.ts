@@ -1,6 +1,6 @@
 import { NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
-import { field, isObject, type Json, textField } from '../model/json.ts';
+import { field, isObject, type Json, parseJson, textField } from '../model/json.ts';
 import { documentOf } from './document.ts';
 import { JsonFault, lineOf, type Places, placesOf } from './json-places.ts';
 import { assertModest, LIMITS } from './limits.ts';
@@ -60,7 +60,7 @@ export function validate(text: string, nameOf: NameOf, isOwn: (type: string) => 
     ...{ ...at(offset), key, rule: 'the key is there twice, and only the last one counts' },
     hint: 'Remove one of them',
   }));
-  const json: unknown = JSON.parse(text);
+  const json: unknown = parseJson(text);
   found.push(...listKeys(json).map(({ key, ...rest }) => ({ ...place(key), key, ...rest })));
   try {
     list = parseNetworkList(text, 'the file');

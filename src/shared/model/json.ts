@@ -1,6 +1,23 @@
 /** A JSON object. */
 export type Json = Readonly<Record<string, unknown>>;
 
+/**
+ * JSON.parse, but half of a surrogate pair becomes U+FFFD, as Go's encoding/json has it: no file name, row of a database
+ * or URI can hold one. Throws SyntaxError.
+ */
+export function parseJson(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  // The text itself comes from UTF-8: only an escape can make one.
+  return /\\u[dD][89a-fA-F]/.test(text) ? wellFormed(value) : value;
+}
+
+function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed();
+  if (Array.isArray(value)) return value.map(wellFormed);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key.toWellFormed(), wellFormed(each)]));
+}
+
 export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

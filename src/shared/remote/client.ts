@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fault } from '../errors/fault.ts';
 import { asNetError, type NetError } from '../errors/net-error.ts';
-import { field, isObject } from '../model/json.ts';
+import { field, isObject, parseJson } from '../model/json.ts';
 import { Answer } from './answer.ts';
 import { findPlugin, type PluginDirectories } from './discovery.ts';
 import { Connections, type Outcome } from './exchange.ts';
@@ -221,7 +221,7 @@ export class PluginClient implements RemotePlugin, Disposable {
 function parsed(body: string): unknown {
   if (body.trim() === '') return {};
   try {
-    return JSON.parse(body) ?? {};
+    return parseJson(body) ?? {};
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }

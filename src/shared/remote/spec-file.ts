@@ -4,7 +4,7 @@ import { isAbsolute } from 'node:path';
 import { fault } from '../errors/fault.ts';
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
-import { field, isObject } from '../model/json.ts';
+import { field, isObject, parseJson } from '../model/json.ts';
 import { show } from './failures.ts';
 import { type Place, parsePlace, type TlsOptions } from './place.ts';
 
@@ -76,7 +76,7 @@ function textIn(file: string, value: unknown, key: string, path: string): string
 function parse(file: string, text: string): unknown {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
     throw wrong(file, `is not JSON: ${asNetError(error, 'plugin').what}`, 'Write {"Addr": "unix:///path.sock"}', error);
   }

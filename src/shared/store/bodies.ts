@@ -1,5 +1,6 @@
 import { formatSpec, parseSpec, type SpecText } from '../config/network-spec.ts';
 import type { Endpoint } from '../model/endpoint.ts';
+import { parseJson } from '../model/json.ts';
 import * as fact from './fact-shapes.ts';
 import { inside, link } from './interface-shapes.ts';
 import { loneLink } from './lone-shapes.ts';
@@ -161,7 +162,7 @@ export function parsePool(body: string): PoolRow | undefined {
 
 function parse<T>(body: string, shape: is.Shape): T | undefined {
   try {
-    const value = JSON.parse(body);
+    const value = parseJson(body);
     return shape(value) ? (value as T) : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;

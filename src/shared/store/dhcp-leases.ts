@@ -1,4 +1,5 @@
 import { type Attachment, attachmentDigest } from '../model/attachment.ts';
+import { parseJson } from '../model/json.ts';
 import * as is from './shapes.ts';
 import type { NoteTable } from './store.ts';
 
@@ -71,7 +72,7 @@ function keyOf(attachment: Attachment): string {
 function parse(text: string | undefined): DhcpLeaseRow | undefined {
   if (text === undefined) return undefined;
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseJson(text);
     return row(value) ? (value as DhcpLeaseRow) : undefined;
   } catch {
     return undefined;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { formatAddr } from '../model/addr.ts';
-import { isObject } from '../model/json.ts';
+import { isObject, parseJson } from '../model/json.ts';
 import type { SqlRow } from './sqlite-file.ts';
 import { assertFile } from './state-dir.ts';
 import { addressOfKey } from './taken.ts';
@@ -68,7 +68,7 @@ function addressText(key: string): string {
 function parsed(text: string): unknown {
   if (!text.startsWith('{')) return text;
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseJson(text);
     return isObject(value) ? value : text;
   } catch {
     return text;

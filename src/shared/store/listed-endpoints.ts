@@ -1,5 +1,6 @@
 import { type Attachment, attachmentDigest } from '../model/attachment.ts';
 import type { ListedEndpoint } from '../model/chain.ts';
+import { parseJson } from '../model/json.ts';
 import { route } from './interface-shapes.ts';
 import { sbr, vrf } from './routing-shapes.ts';
 import * as is from './shapes.ts';
@@ -78,7 +79,7 @@ function keyOf(attachment: Attachment): string {
 function parse(text: string | undefined): ListedEndpoint | undefined {
   if (text === undefined) return undefined;
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseJson(text);
     return row(value) ? (value as ListedEndpoint) : undefined;
   } catch {
     return undefined;

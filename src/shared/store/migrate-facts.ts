@@ -4,6 +4,7 @@ import type { Endpoint, PublishedFacts, SandboxRef, ShapingFacts, TunedFacts } f
 import { isPublished } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 import type { InsideFacts, LinkFacts } from '../model/interface-facts.ts';
+import { parseJson } from '../model/json.ts';
 import type { LinkChanges, Op } from '../model/op.ts';
 import { type NetworkHolder, OPERATOR, ownedOf } from '../model/owned.ts';
 import { contains, parsePrefix } from '../model/prefix.ts';
@@ -71,7 +72,7 @@ function rewrite(db: DatabaseSync, table: 'networks' | 'endpoints', change: (row
 /** Undefined for a body that cannot be converted: it costs its own row only. */
 function converted(change: (row: object) => object | undefined, body: string): object | undefined {
   try {
-    return change(JSON.parse(body));
+    return change(parseJson(body) as object);
   } catch {
     return undefined;
   }

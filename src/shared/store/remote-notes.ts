@@ -1,4 +1,5 @@
 import { type Attachment, attachmentDigest, sameAttachment } from '../model/attachment.ts';
+import { parseJson } from '../model/json.ts';
 import type { EndpointFacts } from '../remote/endpoint.ts';
 import type { NetworkFacts } from '../remote/network.ts';
 import * as is from './shapes.ts';
@@ -113,7 +114,7 @@ function list<Row>(notes: NoteTable, prefix: string, shape: is.Shape, looks: boo
 function parse<Row>(text: string | undefined, shape: is.Shape): Row | undefined {
   if (text === undefined) return undefined;
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseJson(text);
     return shape(value) ? (value as Row) : undefined;
   } catch {
     return undefined;

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { fault } from '../../../../src/shared/errors/fault.ts';
 import { asNetError, NetError } from '../../../../src/shared/errors/net-error.ts';
-import { field } from '../../../../src/shared/model/json.ts';
+import { field, parseJson } from '../../../../src/shared/model/json.ts';
 import {
   type ContainerEndpoint,
   type DockerEndpoint,
@@ -173,12 +173,12 @@ async function readAnswer(response: IncomingMessage): Promise<Answer> {
   const status = response.statusCode ?? 0;
   const text = Buffer.concat(chunks).toString();
   if (status !== 200) return { status, body: parsed(text) ?? text };
-  return { status, body: JSON.parse(text) };
+  return { status, body: parseJson(text) };
 }
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return undefined;
   }

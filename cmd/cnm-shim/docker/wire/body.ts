@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { fault } from '../../../../src/shared/errors/fault.ts';
 import { NetError } from '../../../../src/shared/errors/net-error.ts';
+import { parseJson } from '../../../../src/shared/model/json.ts';
 
 /** Bytes. Docker's longest body, with all 65,535 ports published, has half of that. */
 const MAX_BODY = 16 << 20;
@@ -44,7 +45,7 @@ export function parseBody(bytes: Buffer, op: string, emptyBody: boolean): unknow
     throw fault.decode(op, 'body', 'it is empty', hint);
   }
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const hint = 'Send one JSON object';

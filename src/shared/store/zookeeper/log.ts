@@ -1,3 +1,4 @@
+import { parseJson } from '../../model/json.ts';
 import type { ClusterChange, KeyChange } from '../cluster/cluster-store.ts';
 import type { Connection } from './connection.ts';
 import type { Op } from './library.ts';
@@ -37,7 +38,7 @@ export async function readLog(
   const node = await connection.read(paths.logOf(epoch, version));
   if (node === undefined) return undefined;
   const at = node.stat.czxid;
-  const lines = JSON.parse(node.data) as readonly Line[];
+  const lines = parseJson(node.data) as readonly Line[];
   const changes = lines.map(([key, value, session]): KeyChange => {
     if (value === undefined) return { kind: 'delete', key };
     return { kind: 'put', key, value, version: at, ...(session !== undefined && { session }) };
