@@ -98,7 +98,7 @@ export class ClusterSide implements ClusterNetworks, AsyncDisposable {
       settings: { port, underlay: family, firstVni, lastVni },
       graceMs: config.graceSeconds * 1000,
       elects: (config.etcd ?? config.zookeeper).endpoints.length > 1,
-      isUsed: (id, { endpoint }) => isOnRecord(local, this.#cluster.networks.record(id)?.name ?? '', endpoint),
+      isUsed: (_, { endpoint }) => isOnRecord(local, endpoint),
       changed: (network, before) => {
         this.#tables.changed(network, before);
         parts.called();

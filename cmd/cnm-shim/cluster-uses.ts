@@ -179,9 +179,9 @@ function isHeld({ clusterKeys }: LocalStore, id: string, host: string): boolean 
 }
 
 /** True if this boot has the endpoint of a value (`endpointText`). Reads no other container's. */
-export function isOnRecord({ endpoints }: Pick<LocalStore, 'endpoints'>, network: string, text: string): boolean {
+export function isOnRecord({ endpoints }: Pick<LocalStore, 'endpoints'>, text: string): boolean {
   const wanted = parseEndpointText(text);
   if (wanted === undefined) return false;
-  const found = endpoints.ofContainer({ network, ...wanted });
+  const found = endpoints.ofContainer(wanted);
   return found.some(({ attachment }) => attachment.ifName === wanted.ifName);
 }

@@ -127,9 +127,9 @@ describe('endpoints on record, as values of the cluster name them', () => {
     ] as const)
       store.endpoints.put(endpoint(id, { attachment: attachment(id, on) }));
     const only = { endpoints: { ...store.endpoints, list: () => assert.fail('it has read all of them') } };
-    assert.equal(isOnRecord(only, 'shared', 'cni/c1/eth0'), true, 'whatever the network is called here');
-    assert.equal(isOnRecord(only, 'lost', 'cni/c2/eth0'), true, 'without a record of its network');
+    assert.equal(isOnRecord(only, 'cni/c1/eth0'), true, 'whatever the network is called here');
+    assert.equal(isOnRecord(only, 'cni/c2/eth0'), true, 'without a record of its network');
     for (const text of ['cni/c3/eth0', 'cni/c1/eth1', 'cnm/c1/eth0', 'c1', ''])
-      assert.equal(isOnRecord(only, 'web', text), false, text);
+      assert.equal(isOnRecord(only, text), false, text);
   });
 });

@@ -4,7 +4,8 @@ import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { HostIdentity } from '../../src/shared/host/host.ts';
 import { type Addr, parseAddr } from '../../src/shared/model/addr.ts';
 import { type Attachment, hostId, sandboxId } from '../../src/shared/model/attachment.ts';
-import type { FirewallPart, RecalledEndpoint } from '../../src/shared/model/endpoint.ts';
+import type { Endpoint, FirewallPart, RecalledEndpoint } from '../../src/shared/model/endpoint.ts';
+import type { LoneLink } from '../../src/shared/model/interface-facts.ts';
 import type { DockerNetworkRow, Lease, LocalStore, NetworkRow, PoolRow } from '../../src/shared/store/store.ts';
 import { prefixOf, routeOf } from '../support/addresses.ts';
 
@@ -184,19 +185,40 @@ export function describeStore(name: string, make: () => Place): void {
       ]);
     });
 
-    it('lists the parts of one container on one network', () => {
+    it('lists the parts of one container', () => {
       const rows = [
         attachment('c', 'web'),
         { ...attachment('c', 'web'), ifName: 'eth1' },
         attachment('cc', 'web'),
         attachment('c', 'webb'),
+        { ...attachment('c', 'web'), camp: 'cnm' as const },
       ].map((one, i) => endpoint(`veth${i}`, { attachment: one }));
       for (const row of rows) store.endpoints.put(row);
-      const found = store.endpoints.ofContainer(attachment('c', 'web'));
-      assert.deepEqual(found, rows.slice(0, 2));
-      store.networks.put(network('webb'));
-      const onAll = store.endpoints.ofContainer(attachment('c', 'web'));
-      assert.deepEqual(onAll, [...rows.slice(0, 2), rows[3]], 'also those on other networks on record');
+      const found = store.endpoints.ofContainer({ camp: 'cni', containerId: 'c' });
+      assert.deepEqual(found, [...rows.slice(0, 2), rows[3]]);
+    });
+
+    it('lists endpoints with a device of the host, and those of a MAC', () => {
+      const lone = (id: string, link: LoneLink, mac: string): Endpoint => ({
+        ...{ kind: 'lone', role: 'interface', progress: 'ready', attachment: attachment(id), aliases: [] },
+        sandbox: { path: '/run/netns/pod', id: sandboxId('boot-1', '1') },
+        inside: { addresses: [], routes: [], up: true, detectDuplicates: false },
+        link: { ifName: 'eth0', link, mac, alias: '' },
+      });
+      const rows = [
+        lone('a', { kind: 'userspace', device: '0000:00:01.0' }, '02:00:00:00:00:01'),
+        lone('b', { kind: 'macvlan', dev: 'up0', devNs: 'host', mode: 'bridge' }, '02:00:00:00:00:02'),
+        lone(
+          'c',
+          { kind: 'moved', dev: 'up1', before: { mac: '', mtu: 1500, up: true, addresses: [], routes: [] } },
+          '02:00:00:00:00:02',
+        ),
+      ];
+      for (const row of [...rows, endpoint('d')]) store.endpoints.put(row);
+      const ids = (found: readonly Endpoint[]): string[] => found.map((row) => row.attachment.containerId).sort();
+      assert.deepEqual(ids(store.endpoints.withDevice()), ['a', 'c']);
+      assert.deepEqual(ids(store.endpoints.withMac('02:00:00:00:00:02')), ['b', 'c']);
+      assert.deepEqual(ids(store.endpoints.withMac('02:00:00:00:00:03')), []);
     });
 
     it('separates attachments whose parts join to the same text', () => {

@@ -186,6 +186,16 @@ describe('store: directory and file', () => {
         },
       ],
     ];
+    /** Damages every table and index. The header and the schema stay valid. */
+    const spoil = (): void => {
+      const db = new DatabaseSync(file);
+      const roots = db.prepare('SELECT rootpage FROM sqlite_schema').all();
+      db.close();
+      const bytes = readFileSync(file);
+      for (const { rootpage } of roots) bytes.fill(0xa5, 4096 * (Number(rootpage) - 1), 4096 * Number(rootpage));
+      writeFileSync(file, bytes);
+    };
+
     for (const [what, damage] of damages)
       it(`is set aside at opening if it is ${what}`, () => {
         fill();
@@ -198,10 +208,7 @@ describe('store: directory and file', () => {
 
     it('is set aside if the damage is found later, and the next call has a new one', () => {
       fill();
-      const bytes = readFileSync(file);
-      // Page 1 stays intact: the header and the schema are valid.
-      bytes.fill(0xa5, 4096);
-      writeFileSync(file, bytes);
+      spoil();
       using store = open();
       assert.throws(
         () => store.endpoints.list(),
@@ -216,9 +223,7 @@ describe('store: directory and file', () => {
 
     it('is set aside if a transaction finds the damage', () => {
       fill();
-      const bytes = readFileSync(file);
-      bytes.fill(0xa5, 4096);
-      writeFileSync(file, bytes);
+      spoil();
       using store = open();
       const work = (): void =>
         store.transaction(() => {
@@ -231,9 +236,7 @@ describe('store: directory and file', () => {
 
     it('is set aside once, whichever store finds the damage', () => {
       fill();
-      const bytes = readFileSync(file);
-      bytes.fill(0xa5, 4096);
-      writeFileSync(file, bytes);
+      spoil();
       using one = open();
       using two = open();
       assert.throws(() => one.endpoints.list(), ofKind('state-reset'));
@@ -452,6 +455,7 @@ describe('store: directory and file', () => {
       6: '',
       7: '',
       8: "INSERT INTO cluster_keys VALUES ('root', 'a/n1/0a000002', 'held', 'v', 0);",
+      9: '',
     };
     it('has test rows for every version', () => {
       assert.deepEqual(
@@ -527,7 +531,7 @@ describe('store: directory and file', () => {
     mkdirSync(stateDir, { recursive: true });
     const script = join(import.meta.dirname, '../support/store-child.ts');
     // Its own mount namespace hides the small disk from other processes.
-    const shell = `mount -t tmpfs -o size=400k none '${stateDir}' && exec '${process.execPath}' --no-warnings '${script}' fill '${stateDir}'`;
+    const shell = `mount -t tmpfs -o size=500k none '${stateDir}' && exec '${process.execPath}' --no-warnings '${script}' fill '${stateDir}'`;
     const text = execFileSync('unshare', ['-m', 'sh', '-c', shell], { encoding: 'utf8' });
     assert.match(text, new RegExp(`^error state .*directory ${stateDir}: the disk is full.*Free some space`, 'm'));
     const [, stored, listed] = /stored (\d+) listed (\d+)/.exec(text) ?? [];

@@ -42,7 +42,7 @@ export function noteNewBridge(
 ): void {
   if (!ops.some((op) => op.op === 'link.create' && op.name === device && op.link.kind === 'bridge')) return;
   const { bootId } = host.identity;
-  const others = store.networks.list().filter((row) => row.name !== name && row.device === device);
+  const others = store.networks.list(device).filter((row) => row.name !== name);
   // Another program deleted the bridge in this boot: a pass attaches the remaining pods again.
   if (others.some((row) => row.bootId === bootId)) return;
   for (const family of FAMILIES) {

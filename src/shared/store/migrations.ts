@@ -153,6 +153,20 @@ export const MIGRATIONS: readonly Migration[] = [
 
   CREATE INDEX cluster_outbox ON cluster_keys (host, key) WHERE state <> 'held';
   `,
+  // What an ADD looks for: other networks on its bridge, other endpoints of its container, who has a device or a MAC. A
+  // broken body has nothing of it.
+  `
+  CREATE INDEX networks_by_device ON networks (host, CASE WHEN json_valid(body) THEN body ->> '$.device' END);
+
+  CREATE INDEX endpoints_by_container ON endpoints (boot, camp, container);
+
+  CREATE INDEX endpoints_with_device ON endpoints (boot)
+    WHERE CASE WHEN json_valid(body) THEN body ->> '$.link.link.kind' END IN ('moved', 'userspace');
+
+  CREATE INDEX endpoints_by_mac ON endpoints (boot,
+    CASE WHEN json_valid(body) THEN coalesce(body ->> '$.link.mac', body ->> '$.lone.mac') END)
+    WHERE host_if IS NULL;
+  `,
 ];
 
 /** The schema version that this program reads and writes. */

@@ -88,19 +88,31 @@ export class SqliteEndpoints implements EndpointTable {
     );
   }
 
-  ofContainer({ network, camp, containerId }: Attachment): Endpoint[] {
-    const sql = `SELECT body FROM endpoints
-      WHERE boot = ? AND network IN (SELECT name FROM networks WHERE host = ? UNION SELECT ?)
-      AND camp = ? AND container = ? ORDER BY network, interface, role`;
-    const { host } = this.#context;
-    return this.#context.read((file, boot) =>
-      file.all(sql, boot(), host, network, camp, containerId).flatMap((row) => this.#parse(textOf(row.body)) ?? []),
-    );
+  ofContainer({ camp, containerId }: Pick<Attachment, 'camp' | 'containerId'>): Endpoint[] {
+    const sql = `SELECT body FROM endpoints INDEXED BY endpoints_by_container
+      WHERE boot = ? AND camp = ? AND container = ? ORDER BY network, interface, role`;
+    return this.#context.read((file, boot) => this.#bodies(file.all(sql, boot(), camp, containerId)));
+  }
+
+  withDevice(): Endpoint[] {
+    const sql = `SELECT body FROM endpoints INDEXED BY endpoints_with_device WHERE boot = ?
+      AND CASE WHEN json_valid(body) THEN body ->> '$.link.link.kind' END IN ('moved', 'userspace')`;
+    return this.#context.read((file, boot) => this.#bodies(file.all(sql, boot())));
+  }
+
+  withMac(mac: string): Endpoint[] {
+    const sql = `SELECT body FROM endpoints INDEXED BY endpoints_by_mac WHERE boot = ? AND host_if IS NULL
+      AND CASE WHEN json_valid(body) THEN coalesce(body ->> '$.link.mac', body ->> '$.lone.mac') END = ?`;
+    return this.#context.read((file, boot) => this.#bodies(file.all(sql, boot(), mac)));
   }
 
   any(network: string): boolean {
     const sql = 'SELECT 1 FROM endpoints WHERE boot = ? AND network = ? LIMIT 1';
     return this.#context.read((file, boot) => file.get(sql, boot(), network) !== undefined);
+  }
+
+  #bodies(rows: readonly SqlRow[]): Endpoint[] {
+    return rows.flatMap(({ body }) => this.#parse(textOf(body)) ?? []);
   }
 
   /** Undefined for a broken body, and for one that is about another endpoint than its row. */

@@ -35,12 +35,13 @@ export class SqliteNetworks implements NetworkTable {
 
   list(device?: string): NetworkRow[] {
     const { host } = this.#context;
-    const all = 'SELECT name, body FROM networks WHERE host = ?1';
-    const some = device === undefined ? all : `${all} AND instr(body, ?2) > 0`;
-    const values = device === undefined ? [host] : [host, JSON.stringify(device)];
-    return this.#context.read((file) =>
-      file.all(`${some} ORDER BY name`, ...values).flatMap((row) => this.#networkOf(row) ?? []),
-    );
+    const all = 'SELECT name, body FROM networks WHERE host = ? ORDER BY name';
+    const some = `SELECT name, body FROM networks INDEXED BY networks_by_device
+      WHERE host = ? AND CASE WHEN json_valid(body) THEN body ->> '$.device' END = ? ORDER BY name`;
+    return this.#context.read((file) => {
+      const rows = device === undefined ? file.all(all, host) : file.all(some, host, device);
+      return rows.flatMap((row) => this.#networkOf(row) ?? []);
+    });
   }
 
   broken(): string[] {

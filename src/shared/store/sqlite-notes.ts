@@ -31,7 +31,10 @@ export class SqliteNotes implements NoteTable {
 
   keys(prefix: string): string[] {
     const { host } = this.#context;
-    const sql = 'SELECT key FROM notes WHERE host = ? AND substr(key, 1, length(?)) = ? ORDER BY key';
-    return this.#context.read((file) => file.all(sql, host, prefix, prefix).map(({ key }) => textOf(key)));
+    const sql = 'SELECT key FROM notes WHERE host = ? AND key BETWEEN ? AND ? ORDER BY key';
+    return this.#context.read((file) => file.all(sql, host, prefix, prefix + LAST).map(({ key }) => textOf(key)));
   }
 }
+
+/** Comes after every character that a key has. */
+const LAST = '\u{10ffff}';

@@ -82,7 +82,7 @@ export interface PoolRow {
 
 /**
  * Networks of this host. A row with broken content affects its own network only, here and in the tables below: `get`
- * and `list` omit it, `put` replaces it, `delete` deletes it. With a device, `list` has only the rows that name it.
+ * and `list` omit it, `put` replaces it, `delete` deletes it. With a device, `list` has only the networks on it.
  */
 export interface NetworkTable {
   get(name: string): NetworkRow | undefined;
@@ -135,11 +135,11 @@ export interface EndpointTable {
   broken(network?: string): EndpointKey[];
   /** Counts the parts of all endpoints, without reading each. */
   count(): PartCount[];
-  /**
-   * The parts of all attachments of one container to this network and to those on record; as fast with a thousand
-   * containers as with one.
-   */
-  ofContainer(attachment: Attachment): Endpoint[];
+  /** The parts of all attachments of one container; as fast with a thousand containers as with one. */
+  ofContainer(container: Pick<Attachment, 'camp' | 'containerId'>): Endpoint[];
+  /** Endpoints that have a device of the host; those without a side on the host whose interface has this MAC. */
+  withDevice(): Endpoint[];
+  withMac(mac: string): Endpoint[];
   /** True if the network has an endpoint of either camp, broken or not. As fast with a thousand as with one. */
   any(network: string): boolean;
 }

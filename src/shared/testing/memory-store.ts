@@ -110,8 +110,7 @@ function networkTable(disk: MemoryDisk, prefix: string): NetworkTable {
     get: (name) => disk.networks.get(prefix + name),
     put: (row) => void disk.networks.set(prefix + row.name, parseNetwork(formatNetwork(row)) ?? row),
     delete: (name) => void disk.networks.delete(prefix + name),
-    list: (device = '') =>
-      under(disk.networks, prefix).filter((row) => formatNetwork(row).includes(device && `"${device}"`)),
+    list: (device) => under(disk.networks, prefix).filter((row) => device === undefined || row.device === device),
     broken: () => [],
   };
 }
@@ -131,6 +130,8 @@ function poolTable(disk: MemoryDisk, prefix: string): PoolTable {
   return { ...table, list: (scope) => table.list().filter((row) => scope === undefined || row.scope === scope) };
 }
 
+const loneOf = (row: Endpoint) => (row.kind === 'lone' ? row.link : 'lone' in row ? row.lone : undefined);
+
 function endpointTable(disk: MemoryDisk, host: string, bootId: string): EndpointTable {
   const prefix = `${host}${bootId}\0`;
   const key = ({ network, camp, containerId, ifName }: Attachment, role: Role): string =>
@@ -149,12 +150,11 @@ function endpointTable(disk: MemoryDisk, host: string, bootId: string): Endpoint
     list: (network) => under(disk.endpoints, network === undefined ? prefix : `${prefix}${network}\0`),
     broken: () => [],
     count: () => countParts(under(disk.endpoints, prefix)),
-    ofContainer: ({ network, camp, containerId }) => {
-      const names = new Set([network, ...under(disk.networks, host).map(({ name }) => name)]);
-      return [...names]
-        .sort()
-        .flatMap((name) => under(disk.endpoints, `${prefix}${[name, camp, containerId].join('\0')}\0`));
-    },
+    ofContainer: ({ camp, containerId: id }) =>
+      under(disk.endpoints, prefix).filter(({ attachment: one }) => one.camp === camp && one.containerId === id),
+    withDevice: () =>
+      under(disk.endpoints, prefix).filter((row) => /^(moved|userspace)$/.test(loneOf(row)?.link.kind ?? '')),
+    withMac: (mac) => under(disk.endpoints, prefix).filter((row) => loneOf(row)?.mac === mac),
     any: (network) => under(disk.endpoints, `${prefix}${network}\0`).length > 0,
   };
 }

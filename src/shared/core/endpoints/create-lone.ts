@@ -143,7 +143,8 @@ function linkOf(core: Core, request: LoneRequest, sandbox: Namespace, { addresse
   });
   const { ifName } = attachment;
   const facts = driver.describeLink(view, { attachment, ifName, mac, isRequested: request.mac !== undefined, alias });
-  assertFree(core, attachment, (link) => isSameDevice(link, facts.link));
+  const { link } = facts;
+  if (link.kind === 'moved') assertFree(core, attachment, (other) => isSameDevice(other, link));
   return facts;
 }
 

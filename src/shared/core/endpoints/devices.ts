@@ -22,7 +22,7 @@ export function hasDevice(row: Endpoint): row is DeviceEndpoint {
 
 /** Throws NetError `conflict` if another attachment has a device that `isIt` recognizes. Runs in a transaction. */
 export function assertFree({ store }: Core, attachment: Attachment, isIt: (link: LoneLink) => boolean): void {
-  for (const row of store.endpoints.list()) {
+  for (const row of store.endpoints.withDevice()) {
     if (row.kind !== 'lone' || sameAttachment(row.attachment, attachment) || !isIt(row.link.link)) continue;
     const { link } = row.link;
     const { containerId, ifName, network } = row.attachment;

@@ -54,7 +54,7 @@ export function assertMacFree(
 ): void {
   if (link.kind !== 'macvlan' || link.mode === 'passthru' || mac === undefined) return;
   const { dev } = link;
-  const other = store.endpoints.list().find((row) => {
+  const other = store.endpoints.withMac(mac).find((row) => {
     const facts = row.kind === 'lone' ? row.link : isOffered(row) ? row.lone : undefined;
     const isThere = facts?.mac === mac && facts.link.kind === 'macvlan' && facts.link.dev === dev;
     return isThere && !sameAttachment(row.attachment, attachment);

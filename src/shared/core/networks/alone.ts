@@ -68,7 +68,7 @@ export function assertOwnAddresses(
   const own = bridgeOf(options);
   if (own === undefined || scope === undefined) return;
   const { bridge, vlan } = own;
-  const others = core.store.networks.list().filter((row) => row.name !== name && row.device === bridge);
+  const others = core.store.networks.list(bridge).filter((row) => row.name !== name);
   for (const row of others) {
     if (vlanOf(row.spec) !== vlan && row.spec !== undefined) continue;
     for (const subnet of subnetsOf(ranges)) {

@@ -32,8 +32,8 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
   const { name, device } = row;
   const { bootId } = host.identity;
   const owned = row.bootId === bootId ? stillOurs(core, row.owned) : [];
-  const others = device === '' ? [] : store.networks.list();
-  const heir = others.find((other) => other.name !== name && other.device === device);
+  const others = device === '' ? [] : store.networks.list(device);
+  const heir = others.find((other) => other.name !== name);
   if (heir !== undefined) {
     // The host's own interface serves this network alone.
     const isShim = (one: Owned): boolean => one.kind === 'link' && one.name === shimName(name);

@@ -63,7 +63,7 @@ type Linked = Endpoint & { readonly link: { readonly hostIf: string; readonly is
 
 export function endpointAt({ store }: Core, device: string, address: Addr): Linked | undefined {
   const text = formatAddr(address);
-  const networks = new Set(store.networks.list().flatMap((row) => (row.device === device ? [row.name] : [])));
+  const networks = new Set(store.networks.list(device).map(({ name }) => name));
   const all = store.endpoints.list();
   return all.find((part): part is Linked => {
     if (part.kind !== 'cni' && part.kind !== 'docker') return false;
