@@ -17,7 +17,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { hostId } from '../../src/shared/model/attachment.ts';
+import { hostId, sandboxId } from '../../src/shared/model/attachment.ts';
+import type { Endpoint } from '../../src/shared/model/endpoint.ts';
 import { dumpState } from '../../src/shared/store/dump.ts';
 import { inspectState } from '../../src/shared/store/inspect.ts';
 import { MIGRATIONS, SCHEMA_VERSION } from '../../src/shared/store/migrations.ts';
@@ -300,6 +301,34 @@ describe('store: directory and file', () => {
       db.close();
     };
 
+    it('of another endpoint, or of another network, is nobody’s', () => {
+      using store = open();
+      const row: Endpoint = {
+        ...{ kind: 'lone', role: 'interface', progress: 'ready', attachment: attachment('c2'), aliases: [] },
+        sandbox: { path: '/run/netns/pod', id: sandboxId('boot-1', '1') },
+        inside: { addresses: [], routes: [], up: true, detectDuplicates: false },
+        link: {
+          ifName: 'eth0',
+          link: { kind: 'userspace', device: '0000:00:01.0' },
+          mac: '02:00:00:00:00:01',
+          alias: '',
+        },
+      };
+      const ids = (): string[][] => {
+        const { endpoints } = store;
+        const found = [endpoints.list(), endpoints.withDevice(), endpoints.withMac('02:00:00:00:00:01')];
+        const lists = [...found, endpoints.ofContainer(attachment('c2'))];
+        return lists.map((list) => list.map((one) => one.attachment.containerId));
+      };
+      store.endpoints.put(row);
+      assert.deepEqual(ids(), [['c2'], ['c2'], ['c2'], ['c2']]);
+      breakRow('endpoints', JSON.stringify({ ...row, attachment: attachment('c1') }), "container = 'c2'");
+      assert.deepEqual(ids(), [[], [], [], []]);
+      store.networks.put(network('web'));
+      breakRow('networks', JSON.stringify(network('db')), "name = 'web'");
+      assert.deepEqual(store.networks.list('isth0'), []);
+    });
+
     for (const body of bodies)
       it(`affects only its own endpoint, network, Docker network or pool: ${JSON.stringify(body)}`, () => {
         using store = open();
@@ -317,6 +346,8 @@ describe('store: directory and file', () => {
         const key = { attachment: attachment('c1'), role: 'interface' } as const;
         assert.deepEqual([store.endpoints.broken(), store.endpoints.broken('web')], [[key], [key]]);
         assert.deepEqual(store.endpoints.broken('other'), []);
+        assert.deepEqual(store.endpoints.ofContainer(attachment('c1')), []);
+        assert.deepEqual([store.endpoints.withDevice(), store.networks.list('isth0')], [[], [network('db')]]);
         assert.deepEqual([store.networks.list(), store.networks.get('web')], [[network('db')], undefined]);
         assert.deepEqual(store.networks.broken(), ['web']);
         assert.deepEqual(

@@ -60,7 +60,7 @@ export class SqliteEndpoints implements EndpointTable {
         network === undefined
           ? file.all(`${SELECT} WHERE boot = ? ${order}`, boot())
           : file.all(`${SELECT} WHERE boot = ? AND network = ? ${order}`, boot(), network);
-      return rows.flatMap((row) => this.#endpointOf(row) ?? []);
+      return this.#endpointsOf(rows);
     });
   }
 
@@ -89,21 +89,21 @@ export class SqliteEndpoints implements EndpointTable {
   }
 
   ofContainer({ camp, containerId }: Pick<Attachment, 'camp' | 'containerId'>): Endpoint[] {
-    const sql = `SELECT body FROM endpoints INDEXED BY endpoints_by_container
+    const sql = `${SELECT} INDEXED BY endpoints_by_container
       WHERE boot = ? AND camp = ? AND container = ? ORDER BY network, interface, role`;
-    return this.#context.read((file, boot) => this.#bodies(file.all(sql, boot(), camp, containerId)));
+    return this.#context.read((file, boot) => this.#endpointsOf(file.all(sql, boot(), camp, containerId)));
   }
 
   withDevice(): Endpoint[] {
-    const sql = `SELECT body FROM endpoints INDEXED BY endpoints_with_device WHERE boot = ?
+    const sql = `${SELECT} INDEXED BY endpoints_with_device WHERE boot = ?
       AND CASE WHEN json_valid(body) THEN body ->> '$.link.link.kind' END IN ('moved', 'userspace')`;
-    return this.#context.read((file, boot) => this.#bodies(file.all(sql, boot())));
+    return this.#context.read((file, boot) => this.#endpointsOf(file.all(sql, boot())));
   }
 
   withMac(mac: string): Endpoint[] {
-    const sql = `SELECT body FROM endpoints INDEXED BY endpoints_by_mac WHERE boot = ? AND host_if IS NULL
+    const sql = `${SELECT} INDEXED BY endpoints_by_mac WHERE boot = ? AND host_if IS NULL
       AND CASE WHEN json_valid(body) THEN coalesce(body ->> '$.link.mac', body ->> '$.lone.mac') END = ?`;
-    return this.#context.read((file, boot) => this.#bodies(file.all(sql, boot(), mac)));
+    return this.#context.read((file, boot) => this.#endpointsOf(file.all(sql, boot(), mac)));
   }
 
   any(network: string): boolean {
@@ -111,8 +111,8 @@ export class SqliteEndpoints implements EndpointTable {
     return this.#context.read((file, boot) => file.get(sql, boot(), network) !== undefined);
   }
 
-  #bodies(rows: readonly SqlRow[]): Endpoint[] {
-    return rows.flatMap(({ body }) => this.#parse(textOf(body)) ?? []);
+  #endpointsOf(rows: readonly SqlRow[]): Endpoint[] {
+    return rows.flatMap((row) => this.#endpointOf(row) ?? []);
   }
 
   /** Undefined for a broken body, and for one that is about another endpoint than its row. */
