@@ -301,7 +301,7 @@ describe('store: directory and file', () => {
       db.close();
     };
 
-    it('of another endpoint, or of another network, is nobody’s', () => {
+    it('is in no list if its body names another endpoint or network', () => {
       using store = open();
       const row: Endpoint = {
         ...{ kind: 'lone', role: 'interface', progress: 'ready', attachment: attachment('c2'), aliases: [] },
