@@ -22,6 +22,13 @@ describe('parseJson', () => {
     );
   });
 
+  it('reads what is nested deeply', () => {
+    const depth = 20_000;
+    let value = parseJson(`${'{"a":['.repeat(depth)}"\\ud800"${']}'.repeat(depth)}`);
+    for (let i = 0; i < depth; i++) value = (value as { readonly a: readonly unknown[] }).a[0];
+    assert.equal(value, '\ufffd');
+  });
+
   it('throws SyntaxError for what is not JSON', () => {
     assert.throws(() => parseJson('{"a":"\\ud800"'), SyntaxError);
   });

@@ -11,11 +11,18 @@ export function parseJson(text: string): unknown {
   return text.includes('\\ud') || text.includes('\\uD') ? wellFormed(value) : value;
 }
 
+/** Changes what JSON.parse returned. Without recursion: the text may be nested as deeply as it likes. */
 function wellFormed(value: unknown): unknown {
-  if (typeof value === 'string') return value.toWellFormed();
-  if (Array.isArray(value)) return value.map(wellFormed);
-  if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key.toWellFormed(), wellFormed(each)]));
+  const top: Record<string, unknown> = { value };
+  const waiting = [top];
+  for (let one = waiting.pop(); one !== undefined; one = waiting.pop())
+    for (const [key, each] of Object.entries(one)) {
+      const name = key.toWellFormed();
+      if (name !== key) delete one[key];
+      one[name] = typeof each === 'string' ? each.toWellFormed() : each;
+      if (typeof each === 'object' && each !== null) waiting.push(each as Record<string, unknown>);
+    }
+  return top.value;
 }
 
 export function isObject(value: unknown): value is Json {
